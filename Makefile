@@ -1,0 +1,56 @@
+# What people and CI do with this repository; `make` alone lists it.
+# Tools are run as modules of .venv/bin/python: the paths inside installed scripts break where the path has a space.
+PYTHON ?= python3
+PY := .venv/bin/python
+STAMP := .venv/.installed
+PIP := $(PY) -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check bench format lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: $(STAMP) ## create .venv and install the locked dependencies (once)
+	@:
+
+# Old only when a dependency changed, so that every later run works offline.
+$(STAMP): requirements.lock pyproject.toml
+	@command -v "$(PYTHON)" >/dev/null || { \
+	  echo "setup: no $(PYTHON) on the PATH; install Python 3.11 or later, or name one: make setup PYTHON=/path/to/python"; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "setup: Python 3.11 or later is needed, $(PYTHON) is $$("$(PYTHON)" --version 2>&1); name another: make setup PYTHON=python3.12"; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "setup: $(PYTHON) has no venv module; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@echo "setup: installing into .venv (a minute or two, this once)"
+	@"$(PYTHON)" -m venv .venv
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+run: setup ## broker, Redis, worker, sink and a simulated SaaS on this machine: the alerts, live (Ctrl-C ends it)
+	@$(PY) -m streams.cli demo
+
+test: setup ## the whole suite on the most real Kafka and Redis to be had; it says which
+	$(PY) -m pytest
+
+check: setup ## format, lint, types, import rules and the fast tests
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(PY) .venv/bin/lint-imports
+	$(PY) -m pytest -q -n 2 -m "not river"
+
+bench: setup ## events per second against stock Faust and a plain consumer loop
+	$(PY) -m benchmarks
+
+format: setup ## format the code and fix what ruff can fix
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+lock: setup ## resolve requirements.lock anew from pyproject.toml
+	$(PY) -m uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-annotate --output-file requirements.lock
+
+clean: ## remove .venv, caches and what runs leave behind
+	rm -rf .venv .cache .run .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis dist

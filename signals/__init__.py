@@ -1,0 +1,1 @@
+"""The pure core: values in, values out. No Kafka, Redis, HTTP, files, clock, randomness, logging or asyncio."""

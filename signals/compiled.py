@@ -1,0 +1,154 @@
+"""The engine: the rules in force, built from the config and indexed so that an event pays for what it can change."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import datetime, time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from signals.domains import Domains
+from signals.event import Role
+from signals.moments import Days
+from signals.rule import Rule, Trigger, UserRule, WorkspaceRule
+from signals.rules.activated import Activated
+from signals.rules.enterprise_domain import EnterpriseDomain
+from signals.rules.multi_user import MultiUser
+from signals.rules.procurement import Procurement
+from signals.rules.second_user import SecondUser
+from signals.rules.signed_up import SignedUp
+from signals.units import milliseconds
+
+if TYPE_CHECKING:
+    from signals.config import Config, Route
+    from signals.domains import DomainKind
+    from signals.facts import Fact
+
+# The root of all ids of this project: never change it, or every signal would be new to every sink.
+NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://plg-signals.invalid/")
+_CACHED_ADDRESSES = 100_000
+
+
+class Address(msgspec.Struct, frozen=True):
+    """What the host of an e-mail address tells: its registrable domain, and whether it is one of our own."""
+
+    domain: str | None
+    is_internal: bool
+
+
+class Engine:
+    """
+    Everything the two steps ask, compiled from a config.
+
+    Args:
+        config: The thresholds, routes and lists in force.
+        domains: The lists of domains with the config's additions; read anew where None.
+    """
+
+    def __init__(self, config: Config, domains: Domains | None = None) -> None:
+        domains = Domains(config.domains) if domains is None else domains
+        self.config = config
+        self.domains = domains
+        self.days = Days(config.zone)
+        users, workspaces = _catalogue(config, domains)
+        # All of them, switched off or not: what fired earlier can still be named.
+        self.by_name: dict[str, Rule] = {rule.name: rule for rule in (*users, *workspaces)}
+        self._user_rules = [rule for rule, is_on in users.items() if is_on]
+        self._workspace_rules = [rule for rule, is_on in workspaces.items() if is_on]
+        # By window length: the signals that look back at window ends after their last firing.
+        self.watched: dict[int, tuple[str, ...]] = {}
+        for rule in self._workspace_rules:
+            if rule.window is not None:
+                self.watched[rule.window] = (*self.watched.get(rule.window, ()), rule.name)
+        self.is_gated = bool(config.events.activated)
+        self.assumed_activated_before = _first_instant(config)
+        self.alert_cooldown_ms = milliseconds(config.alerts.cooldown)
+        self.internal_users = frozenset(config.internal.user_ids)
+        self._internal_domains = frozenset(config.internal.domains)
+        self._routes = {signal: route for route in reversed(config.routes) for signal in route.signals}
+        # Memos of pure look-ups, bounded: the first by the config's names, the second by a cap.
+        self._asked_of_users: dict[tuple[Role, ...], tuple[UserRule, ...]] = {}
+        self._asked_of_workspaces: dict[tuple[bool, bool, bool, tuple[Role, ...]], tuple[WorkspaceRule, ...]] = {}
+        self._addresses: dict[str, Address] = {}
+        self._kinds: dict[str, DomainKind] = {}
+
+    def for_event(self, roles: tuple[Role, ...]) -> tuple[UserRule, ...]:
+        """The user rules that an event with these roles can change, in the order of the catalogue."""
+        rules = self._asked_of_users.get(roles)
+        if rules is None:
+            rules = tuple(rule for rule in self._user_rules if not rule.roles.isdisjoint(roles))
+            self._asked_of_users[roles] = rules
+        return rules
+
+    def for_fact(self, fact: Fact) -> tuple[WorkspaceRule, ...]:
+        """The workspace rules that a fact can change, in the order of the catalogue."""
+        key = (fact.joined != 0, fact.day is not None, fact.domain is not None, fact.roles)
+        rules = self._asked_of_workspaces.get(key)
+        if rules is None:
+            causes = zip((Trigger.MEMBERS, Trigger.ACTIVE_DAY, Trigger.DOMAIN), key[:3], strict=True)
+            triggers = {trigger for trigger, is_there in causes if is_there} | set(fact.roles)
+            rules = tuple(rule for rule in self._workspace_rules if not rule.triggers.isdisjoint(triggers))
+            self._asked_of_workspaces[key] = rules
+        return rules
+
+    def route_of(self, signal: str) -> Route | None:
+        """The route that makes alerts of a signal, None if nobody is to hear of it."""
+        return self._routes.get(signal)
+
+    def address(self, email: str) -> Address:
+        """What an e-mail address tells, by its host."""
+        host = email.rpartition("@")[2]
+        address = self._addresses.get(host)
+        if address is None:
+            if len(self._addresses) >= _CACHED_ADDRESSES:
+                self._addresses.clear()
+            address = self._addresses[host] = Address(self.domains.of_email(email), self._is_internal(email))
+        return address
+
+    def kind_of(self, domain: str) -> DomainKind:
+        """What a registrable domain says about who writes from it."""
+        kind = self._kinds.get(domain)
+        if kind is None:
+            if len(self._kinds) >= _CACHED_ADDRESSES:
+                self._kinds.clear()
+            kind = self._kinds[domain] = self.domains.kind(domain)
+        return kind
+
+    def _is_internal(self, email: str) -> bool:
+        # A domain is internal if it equals or lies under one of the list (SIGNALS A20).
+        rest = self.domains.host_of(email) or ""
+        while rest:
+            if rest in self._internal_domains:
+                return True
+            rest = rest.partition(".")[2]
+        return False
+
+
+def identifier(*parts: str | int) -> str:
+    """The id of whatever the parts name: the same after any crash, replay or rebalance (SIGNALS 4)."""
+    return str(uuid.uuid5(NAMESPACE, json.dumps(parts, ensure_ascii=True, separators=(",", ":"))))
+
+
+def _catalogue(config: Config, domains: Domains) -> tuple[dict[UserRule, bool], dict[WorkspaceRule, bool]]:
+    """Every rule in the order in which signals of one event are raised, and whether it is switched on."""
+    params = config.signals
+    users: dict[UserRule, bool] = {
+        SignedUp(params.signed_up): params.signed_up.enabled,
+        Activated(params.activated): params.activated.enabled,
+    }
+    workspaces: dict[WorkspaceRule, bool] = {
+        SecondUser(params.second_user): params.second_user.enabled,
+        MultiUser(params.multi_user): params.multi_user.enabled,
+        EnterpriseDomain(params.enterprise_domain, domains): params.enterprise_domain.enabled,
+        Procurement(params.procurement): params.procurement.enabled,
+    }
+    return users, workspaces
+
+
+def _first_instant(config: Config) -> int | None:
+    day = config.policy.assume_activated_before
+    if day is None:
+        return None
+    return int(datetime.combine(day, time(), config.zone).timestamp() * 1_000)

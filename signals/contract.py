@@ -1,0 +1,165 @@
+"""The public contract: the Signal and the Alert that others read, their JSON Schemas, and the bytes we write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from signals.event import Source
+from signals.facts import Alert as DecidedAlert
+from signals.facts import Firing, Verdict
+from signals.moments import iso
+from signals.rule import Kind, Scope
+
+if TYPE_CHECKING:
+    from signals.rule import Why
+
+# Additive changes only: a reader of version 1 stays right.
+VERSION = 1
+_encode = msgspec.json.Encoder().encode
+_Value = str | int | float | bool | None
+
+
+class Cause(BaseModel):
+    """The record of the customer's topics that made it happen."""
+
+    model_config = ConfigDict(frozen=True)
+
+    topic: str
+    partition: int = Field(ge=0)
+    offset: int = Field(ge=0)
+    event_id: str
+
+
+class Signal(BaseModel):
+    """A rule fired for a subject at a moment: a value of the topic `plg.signals`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    v: Literal[1] = Field(description="Version of the contract.")
+    id: str = Field(description="The same for the same events after any crash or replay: drop what you have seen.")
+    signal: str = Field(description="Which one, see SIGNALS.md section 4.")
+    kind: Kind
+    scope: Scope
+    user_id: str | None = Field(description="The subject in user scope; otherwise whose event completed it.")
+    workspace_id: str | None = Field(description="The subject in workspace scope; otherwise where it happened.")
+    occurred_at: AwareDatetime = Field(description="Event time.")
+    detected_at: AwareDatetime = Field(description="When it was found; no part of its identity.")
+    config: str = Field(description="Names the config that was in force.")
+    evidence: dict[str, _Value] = Field(description="The observed values and the thresholds they were held against.")
+    cause: Cause
+
+
+class WhyItem(BaseModel):
+    """One reason of an alert."""
+
+    model_config = ConfigDict(frozen=True)
+
+    fact: str
+    value: _Value
+    threshold: _Value
+
+
+class Alert(BaseModel):
+    """What a human should hear about now: a value of the topic `plg.alerts`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    v: Literal[1]
+    id: str
+    signal: str = Field(description="The signal that opened it.")
+    priority: Literal["urgent", "high", "normal", "low"]
+    title: str
+    why: list[WhyItem]
+    play: str = Field(description="What the rep should do.")
+    score: float = Field(ge=0, le=100)
+    score_parts: dict[str, float]
+    user_id: str | None
+    workspace_id: str
+    workspace_name: str | None
+    domain: str | None
+    occurred_at: AwareDatetime = Field(description="Event time of what made it due: of a held signal, the activation.")
+    detected_at: AwareDatetime
+    route: str
+    config: str
+    signal_ids: list[str] = Field(description="All signals it speaks of, the one that opened it first.")
+    status: Literal["open", "updated", "closed"]
+    reason: str | None
+
+
+def signal_record(firing: Firing, detected_at: int, config_hash: str) -> dict[str, object]:
+    """A signal as JSON will show it; `detected_at` is Unix milliseconds."""
+    return {
+        "v": VERSION,
+        "id": firing.id,
+        "signal": firing.signal,
+        "kind": firing.kind.value,
+        "scope": firing.scope.value,
+        "user_id": firing.user_id,
+        "workspace_id": firing.workspace_id,
+        "occurred_at": iso(firing.time),
+        "detected_at": iso(detected_at),
+        "config": config_hash,
+        "evidence": firing.evidence,
+        "cause": _cause(firing.cause, firing.event_id),
+    }
+
+
+def signal_json(firing: Firing, detected_at: int, config_hash: str) -> bytes:
+    """A value of `plg.signals`, see `Signal`."""
+    return _encode(signal_record(firing, detected_at, config_hash))
+
+
+def alert_json(alert: DecidedAlert, detected_at: int, config_hash: str) -> bytes:
+    """A value of `plg.alerts`, see `Alert`."""
+    return _encode(
+        {
+            "v": VERSION,
+            "id": alert.id,
+            "signal": alert.signal,
+            "priority": alert.priority,
+            "title": alert.title,
+            "why": [_why(reason) for reason in alert.why],
+            "play": alert.play,
+            # There is no score yet; readers may rely on the fields.
+            "score": 0,
+            "score_parts": {},
+            "user_id": alert.user_id,
+            "workspace_id": alert.workspace_id,
+            "workspace_name": alert.workspace_name,
+            "domain": alert.domain,
+            "occurred_at": iso(alert.time),
+            "detected_at": iso(detected_at),
+            "route": alert.route,
+            "config": config_hash,
+            "signal_ids": alert.signal_ids,
+            "status": alert.status,
+            "reason": alert.reason,
+        }
+    )
+
+
+def verdict_json(verdict: Verdict) -> bytes:
+    """A final verdict as a value of `plg.verdicts`."""
+    return _encode(
+        {
+            "v": VERSION,
+            "signal_id": verdict.signal_id,
+            "signal": verdict.signal,
+            "workspace_id": verdict.workspace_id,
+            "verdict": verdict.verdict.value,
+            "reason": verdict.reason,
+            "alert_id": verdict.alert_id,
+            "decided_at": iso(verdict.time),
+        }
+    )
+
+
+def _cause(source: Source, event_id: str) -> dict[str, object]:
+    return {"topic": source.topic, "partition": source.partition, "offset": source.offset, "event_id": event_id}
+
+
+def _why(reason: Why) -> dict[str, object]:
+    return {"fact": reason.fact, "value": reason.value, "threshold": reason.threshold}

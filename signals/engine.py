@@ -1,0 +1,187 @@
+"""
+The two steps: a record and the states before it give the states after it, and what is to be sent.
+
+Pure, and the same on every replay. The engine applies a record with total functions first; then the rules look at the
+state read-only and say what they found, and the engine records it. The caller sends the outputs in their order.
+"""
+
+from __future__ import annotations
+
+from signals import policy
+from signals.codec import (
+    decode_fact_record,
+    decode_user_record,
+    decode_user_state,
+    decode_workspace_state,
+    encode_fact,
+    encode_state,
+)
+from signals.compiled import Engine
+from signals.event import PASSIVE_ROLES, Event, Tick
+from signals.facts import Fact, FactKind, Note, Outputs
+from signals.judging import judge_user, judge_workspace
+from signals.shard import Coordinate, Shard
+from signals.snapshot import snapshot_json
+from signals.telling import Place, facts_of, passed_through
+from signals.user import Progress, UserState, apply_event
+from signals.workspace import WorkspaceState, apply_fact
+
+_OBSERVED, _MOVED = FactKind.OBSERVED, FactKind.MOVED
+
+# What the shell needs of the core, in one place.
+__all__ = [
+    "Engine",
+    "Outputs",
+    "decode_fact_record",
+    "decode_user_record",
+    "decode_user_state",
+    "decode_workspace_state",
+    "encode_fact",
+    "encode_state",
+    "snapshot_json",
+    "step_user",
+    "step_workspace",
+]
+
+
+def step_user(shard: Shard[UserState], record: Event | Tick, offset: int, partition: int, engine: Engine) -> Outputs:
+    """
+    Apply one record of `plg.user-events`.
+
+    Args:
+        shard: The users of the partition; the record's own user and the fence are changed in place.
+        record: An event or a tick.
+        offset: Where the record stands in the partition.
+        partition: Its number: with the offset it makes the coordinates of the facts.
+        engine: The rules in force.
+
+    Returns:
+        Signals of user scope, and facts for the workspaces in the order in which they must be sent.
+    """
+    out = Outputs()
+    fence = shard.fence
+    fence.end = offset + 1
+    if isinstance(record, Tick):
+        # No rule of user scope has a timer: nothing can be due.
+        _take_tick(shard, record, out)
+        return out
+    key, source = record.subject, record.source
+    user = shard.get(key)
+    is_new = fence.admit(f"{source.topic}:{source.partition}", Coordinate(source.offset))
+    if not is_new or (user is not None and offset <= user.at):
+        out.notes.append(Note.REPEATED)
+        return out
+    if user is None:
+        user = UserState()
+    if not user.admit_id(record.id):
+        out.notes.append(Note.DUPLICATE)
+        return out
+    if record.user_id is not None:
+        _apply_to_user(user, record, Place(partition, offset), engine, out)
+    elif record.workspace_id is not None:
+        # Nobody's event, often of a billing back end.
+        out.facts.append(passed_through(record, record.workspace_id, Place(partition, offset)))
+    shard.touch(key, user, offset)
+    return out
+
+
+def step_workspace(
+    shard: Shard[WorkspaceState], record: Fact | Tick, offset: int, partition: int, engine: Engine
+) -> Outputs:
+    """
+    Apply one record of `plg.workspace-facts`.
+
+    Args:
+        shard: The workspaces of the partition; the fact's own workspace and the fence are changed in place.
+        record: A fact or a tick.
+        offset: Where the record stands in the partition.
+        partition: Its number; nothing of what a workspace puts out depends on it.
+        engine: The rules in force.
+
+    Returns:
+        Signals of workspace scope, verdicts and alerts.
+    """
+    del partition
+    out = Outputs()
+    fence = shard.fence
+    fence.end = offset + 1
+    if isinstance(record, Tick):
+        if _take_tick(shard, record, out):
+            _fire_due(shard, record.time, offset, engine, out)
+        return out
+    key = record.workspace_id
+    workspace = shard.get(key)
+    is_new = fence.admit(f"u{record.partition}", record.coordinate)
+    if not is_new or (workspace is not None and offset <= workspace.at):
+        out.notes.append(Note.REPEATED)
+        return out
+    if workspace is None:
+        workspace = WorkspaceState()
+    _apply_to_workspace(workspace, record, engine, out)
+    shard.touch(key, workspace, offset)
+    return out
+
+
+def _take_tick(shard: Shard[UserState] | Shard[WorkspaceState], tick: Tick, out: Outputs) -> bool:
+    if tick.time <= shard.fence.tick:
+        out.notes.append(Note.STALE_TICK)
+        return False
+    shard.fence.tick = tick.time
+    return True
+
+
+def _fire_due(shard: Shard[WorkspaceState], time: int, offset: int, engine: Engine, out: Outputs) -> None:
+    for _, key in shard.due(time):
+        workspace = shard.get(key)
+        if workspace is None:
+            continue
+        if offset <= workspace.at:
+            # The state is ahead of the log, after a crash: this tick is in it already, only its schedule is to be kept.
+            shard.touch(key, workspace, workspace.at)
+            continue
+        policy.expire(key, workspace, time, engine, out)
+        shard.touch(key, workspace, offset)
+
+
+def _apply_to_user(user: UserState, event: Event, place: Place, engine: Engine, out: Outputs) -> None:
+    if event.email is not None:
+        address = engine.address(event.email)
+        user.set_address(address.domain, is_internal=address.is_internal)
+    is_internal = user.has_internal_address or event.user_id in engine.internal_users
+    roles = event.roles
+    if is_internal:
+        # Our own staff change plans and invite people for customers: that counts, nothing else does (SIGNALS A20).
+        roles = tuple(role for role in roles if role in PASSIVE_ROLES)
+        if not roles:
+            out.notes.append(Note.INTERNAL)
+            return
+    progress = Progress(roles, is_internal=is_internal)
+    apply_event(user, event, progress, engine.config.limits.workspaces_per_user)
+    if progress.is_active and progress.membership is not None:
+        progress.day = progress.membership.add_day(engine.days.day_of(event.time))
+    if progress.workspace is None:
+        out.notes.append(Note.AMBIGUOUS)
+    if progress.forgot_workspace:
+        out.notes.append(Note.WORKSPACE_FORGOTTEN)
+    if progress.roles and not is_internal:
+        judge_user(user, event, progress, engine, out)
+    out.facts.extend(facts_of(user, event, progress, out.signals, place, engine))
+
+
+def _apply_to_workspace(workspace: WorkspaceState, fact: Fact, engine: Engine, out: Outputs) -> None:
+    key = fact.workspace_id
+    if fact.kind is _OBSERVED and workspace.due is not None and workspace.due < fact.time:
+        # An event moves its workspace's clock first; one exactly at the due time comes before the timer.
+        policy.expire(key, workspace, fact.time - 1, engine, out)
+    was_open = policy.is_open(workspace, engine)
+    change = apply_fact(workspace, fact, engine.watched)
+    if fact.kind is _MOVED:
+        policy.drop_held(key, workspace, fact.time, engine, out)
+        return
+    has_opened = not was_open and policy.is_open(workspace, engine)
+    if fact.kind is _OBSERVED:
+        asked = engine.for_fact(fact)
+        if asked:
+            judge_workspace(workspace, fact, asked, change, engine, out)
+    if fact.signals or out.signals or has_opened:
+        policy.judge(workspace, fact, [*fact.signals, *out.signals], engine, out, has_opened=has_opened)

@@ -1,0 +1,215 @@
+"""
+Facts: what the user step tells the workspace step, one event, one coordinate; and what both steps put out.
+
+Structs here and in the states are `gc=False`: they hold no cycles, and there are millions of them.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+import msgspec
+
+from signals.domains import DomainKind
+from signals.event import EventType, Role, Scalar, Source
+from signals.rule import Evidence, Kind, Scope, Why
+from signals.shard import Coordinate
+
+
+class Slot(IntEnum):
+    """The fixed place of each kind of fact among those of one record; 0 to 15 are for timers."""
+
+    MOVED = 16
+    OBSERVED = 17
+    # Plus the index of the workspace in the user's own list.
+    TOLD = 32
+
+
+class FactKind(StrEnum):
+    """What a fact is about."""
+
+    # Something happened in the workspace.
+    OBSERVED = "observed"
+    # A user of the workspace signed up or activated elsewhere: moves no count and no clock.
+    TOLD = "told"
+    # The user of a personal workspace has left it for a real one.
+    MOVED = "moved"
+
+
+class Firing(msgspec.Struct, omit_defaults=True, frozen=True, gc=False):
+    """
+    A rule fired for a subject at a moment: a signal before it is written for readers.
+
+    `n` counts the firings of the signal for its subject and key, from 1. `time` is Unix milliseconds.
+    """
+
+    id: str
+    signal: str
+    kind: Kind
+    scope: Scope
+    n: int
+    time: int
+    event_id: str
+    cause: Source
+    key: str = ""
+    user_id: str | None = None
+    workspace_id: str | None = None
+    evidence: Evidence = {}
+
+    @property
+    def subject(self) -> str:
+        """Whom the signal is about: the user or the workspace, by its scope."""
+        return (self.user_id if self.scope is Scope.USER else self.workspace_id) or ""
+
+
+class Profile(msgspec.Struct, omit_defaults=True, frozen=True, gc=False):
+    """
+    What a user already is, told when he enters a workspace or when it changes.
+
+    `member` is the membership after the event, `belonged` whether he was ever active there or joined (SIGNALS A19).
+    """
+
+    signed_up_at: int | None = None
+    activated_at: int | None = None
+    domain: str | None = None
+    domain_kind: DomainKind | None = None
+    member: bool = False
+    belonged: bool = False
+
+
+class Fact(msgspec.Struct, tag="fact", tag_field="log", omit_defaults=True, gc=False):
+    """
+    One observation that the user side tells the workspace side; its Kafka key is `workspace_id`.
+
+    (`partition`, `offset`, `order`, `n`) is where it stands in the output of the user step, its coordinate. `day` is
+    set when the user was active in the workspace on that day for the first time, with his active days next to it.
+    `joined` is +1 when the event made the user a member, -1 when it ended that. `domain` is the user's registrable
+    domain if it is on the enterprise list. `first` names the milestones that the event was the user's first of.
+    """
+
+    workspace_id: str
+    kind: FactKind
+    partition: int
+    offset: int
+    n: int
+    time: int
+    event_id: str
+    cause: Source
+    order: str = ""
+    user_id: str | None = None
+    type: EventType | None = None
+    name: str | None = None
+    roles: tuple[Role, ...] = ()
+    matched: str | None = None
+    properties: dict[str, Scalar] = {}
+    traits: dict[str, Scalar] = {}
+    active: bool = False
+    day: int | None = None
+    prev: int | None = None
+    next: int | None = None
+    joined: int = 0
+    domain: str | None = None
+    first: tuple[Role, ...] = ()
+    signals: tuple[Firing, ...] = ()
+    profile: Profile | None = None
+    moved_to: str | None = None
+
+    @property
+    def coordinate(self) -> Coordinate:
+        """Where the fact stands in the output of its user partition."""
+        return Coordinate(self.offset, self.order, self.n)
+
+
+class Decision(StrEnum):
+    """What policy decided about a signal (SIGNALS 6)."""
+
+    WAITING_FOR_ACTIVATION = "waiting_for_activation"
+    SENT = "sent"
+    BUNDLED = "bundled"
+    COOLING_DOWN = "cooling_down"
+    EXPIRED = "expired"
+    # No route lists the signal, or it belongs to no workspace: nobody is to hear of it.
+    UNROUTED = "unrouted"
+
+
+class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A decision about one signal, with its reason; every signal ends in exactly one final one."""
+
+    signal_id: str
+    signal: str
+    verdict: Decision
+    time: int
+    workspace_id: str | None = None
+    reason: str | None = None
+    alert_id: str | None = None
+
+    @property
+    def subject(self) -> str:
+        """The Kafka key: the workspace, or the signal's own id if it belongs to none."""
+        return self.workspace_id or self.signal_id
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more will be decided about the signal."""
+        return self.verdict is not Decision.WAITING_FOR_ACTIVATION
+
+
+class Alert(msgspec.Struct, frozen=True):
+    """Signals that policy decided a human should hear about now; `signals.contract.Alert` is its public form."""
+
+    id: str
+    signal: str
+    route: str
+    priority: str
+    title: str
+    why: tuple[Why, ...]
+    play: str
+    workspace_id: str
+    workspace_name: str | None
+    domain: str | None
+    user_id: str | None
+    time: int
+    signal_ids: tuple[str, ...]
+    status: str = "open"
+    reason: str | None = None
+
+
+class Note(StrEnum):
+    """Something about a record that is worth counting."""
+
+    # Applied already: its state or its fence has it.
+    REPEATED = "repeated"
+    # The user sent the same id before.
+    DUPLICATE = "duplicate"
+    # It names no workspace, and its user has several or has none left.
+    AMBIGUOUS = "ambiguous"
+    # Of an internal user, and nothing of it counts.
+    INTERNAL = "internal"
+    # The user had too many workspaces: the one not touched for longest was forgotten.
+    WORKSPACE_FORGOTTEN = "workspace_forgotten"
+    # A tick that is not newer than the last.
+    STALE_TICK = "stale_tick"
+
+
+class RuleFailure(msgspec.Struct, frozen=True):
+    """A rule raised an exception: it lost this firing and nothing else."""
+
+    rule: str
+    subject: str
+    error: str
+
+
+class Outputs(msgspec.Struct, gc=False):
+    """What one step put out for one record, each list in the order of sending."""
+
+    facts: list[Fact] = []
+    signals: list[Firing] = []
+    verdicts: list[Verdict] = []
+    alerts: list[Alert] = []
+    errors: list[RuleFailure] = []
+    notes: list[Note] = []
+
+    @property
+    def firings_or_alerts(self) -> bool:
+        """Whether there is more to send than facts."""
+        return bool(self.signals or self.verdicts or self.alerts or self.errors)

@@ -1,0 +1,40 @@
+"""What has fired for a subject: the memory behind "once", "at most one per" and the number in a signal's id."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Fired(msgspec.Struct, array_like=True, gc=False):
+    """
+    The firings of one signal for one key.
+
+    `n` counts them, `time` is the event time of the last in Unix milliseconds. For window signals `end` is the window
+    end of the last, and `low` the lowest count among later ends that the ring has forgotten since.
+    """
+
+    n: int
+    time: int
+    end: int | None = None
+    low: int | None = None
+
+
+class FiredState(msgspec.Struct, gc=False):
+    """The part of a state that remembers firings, by signal and key."""
+
+    fired: dict[str, Fired] = {}
+
+    def last_fired(self, signal: str, key: str = "") -> Fired | None:
+        """The last firing of a signal for a key."""
+        return self.fired.get(f"{signal}|{key}" if key else signal)
+
+    def has_fired(self, signal: str, key: str = "") -> bool:
+        """Whether a signal has ever fired for a key."""
+        return self.last_fired(signal, key) is not None
+
+    def record(self, signal: str, key: str, time: int, end: int | None) -> int:
+        """Take note of a firing, and return its number."""
+        last = self.last_fired(signal, key)
+        n = last.n + 1 if last else 1
+        self.fired[f"{signal}|{key}" if key else signal] = Fired(n, time, end)
+        return n

@@ -1,0 +1,1 @@
+"""Bus formats: one module each turns the value of a record into an Event."""

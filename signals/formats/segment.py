@@ -1,0 +1,261 @@
+"""
+Segment's JSON (RudderStack and Jitsu write the same) to an Event; what can never become one is a BadRecord.
+
+What SIGNALS leaves open is decided here:
+
+- Ids are kept exactly as sent, blanks around them included; a float is no id, even 5.0.
+- An e-mail address is kept only with a user it can belong to, and no path below `properties` is read on `invite_sent`.
+- Text without `@`, or of another kind, at one path of the address lets the next path be tried.
+- A JSON number beyond a double is as if absent; nesting deeper than MAX_DEPTH is refused, at the same depth everywhere.
+- Text kept for a role is cut at `limits.max_text_chars`, the event's name too; ids and addresses never are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from signals.config import Clock
+from signals.errors import BadRecord
+from signals.event import Event, EventType, Flag, Reason, Role, Scalar, Source
+from signals.formats.meanings import Meanings
+from signals.formats.parsing import JsonObject, parse_object
+from signals.moments import EARLIEST_MS, parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from signals.config import Config
+    from signals.formats.meanings import Meaning
+
+# How far an event may be ahead of its record before its clock counts as wrong (SIGNALS 2).
+MAX_AHEAD_MS = 300_000
+GROUP_TRAITS = ("plan", "seats", "name", "employees", "website")
+
+_TYPES: Mapping[object, EventType] = {kind.value: kind for kind in EventType}
+_KINDS = {bool: "a boolean", float: "a fraction", list: "a list", dict: "an object"}
+# Looking a member up in its enum costs more than the comparison.
+_TRACK, _PAGE, _SCREEN, _GROUP = EventType.TRACK, EventType.PAGE, EventType.SCREEN, EventType.GROUP
+_INVITE = Role.INVITE_SENT
+_MAX_INT = 2**63
+
+# A dotted path, its first key apart because most have no other.
+_Path = tuple[str, tuple[str, ...]]
+_Paths = tuple[_Path, ...]
+
+
+class SegmentDecoder:
+    """
+    Turns the value of a record into an Event; equal bytes give equal events.
+
+    Args:
+        config: Says what names and paths mean, in which zone bare times are, and what is too large.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._zone = config.zone
+        self._wall = config.clock is Clock.WALL
+        self._max_bytes = config.limits.max_event_bytes
+        self._max_chars = config.limits.max_text_chars
+        self._meanings = Meanings(config.events)
+        paths = config.identity
+        self._message_id = _compile(paths.message_id)
+        self._type = _compile(paths.type)
+        self._event_name = _compile(paths.event_name)
+        self._page_name = _compile(paths.page_name)
+        self._user_id = _compile(paths.user_id)
+        self._anonymous_id = _compile(paths.anonymous_id)
+        self._workspace_id = _compile(paths.workspace_id)
+        self._group_workspace_id = _compile(paths.group_workspace_id)
+        self._member_id = _compile(paths.member_id)
+        self._email = _compile(paths.email)
+        self._email_of_inviter = tuple(path for path in self._email if path[0] != "properties")
+        self._time = _compile(paths.time)
+        self._received_at = _compile(paths.received_at)
+
+    def decode(self, value: bytes | None, record_time: int | None, source: Source) -> Event:
+        """
+        Read one record.
+
+        Args:
+            value: The record's value as it stands in the topic.
+            record_time: The record's own time in Unix milliseconds; in a file the newest event time so far.
+            source: Where the record stands.
+
+        Raises:
+            BadRecord: It can never become an event; `reason` is a `signals.event.Reason`.
+        """
+        record = parse_object(value, self._max_bytes)
+        kind, name = self._call(record)
+        meaning = self._meanings.of(name if kind is _TRACK else None)
+        event = Event("", kind, 0, source, name, meaning.roles, meaning.passive)
+        self._identify(event, record, meaning)
+        self._date(event, record, record_time)
+        message_id = _id(record, self._message_id)
+        if message_id is None:
+            # SIGNALS A38. `value` is bytes here: None has no object.
+            message_id = hashlib.sha256(value or b"").hexdigest()[:32]
+            event.flags = (*event.flags, Flag.CONTENT_ID)
+        event.id = message_id
+        if meaning.matched is not None:
+            event.matched = meaning.matched
+            if meaning.reads:
+                event.properties = self._kept(record.get("properties"), meaning.reads)
+        elif kind is _GROUP:
+            event.traits = self._kept(record.get("traits"), GROUP_TRAITS)
+        return event
+
+    def _call(self, record: JsonObject) -> tuple[EventType, str | None]:
+        """Which call a record is, and its name: that of a track, page or screen."""
+        value = _first(record, self._type)
+        kind = _TYPES.get(value) if type(value) is str else None
+        if kind is None or kind is _TRACK:
+            name = _text(record, self._event_name)
+            if name is None:
+                if kind is None:
+                    raise BadRecord(Reason.NO_TYPE, "neither a known type nor an event name")
+                raise BadRecord(Reason.NO_NAME, "a track call without a name")
+            return _TRACK, name[: self._max_chars]
+        if kind is _PAGE or kind is _SCREEN:
+            name = _text(record, self._page_name)
+            return kind, name and name[: self._max_chars]
+        return kind, None
+
+    def _identify(self, event: Event, record: JsonObject, meaning: Meaning) -> None:
+        """Fill in whom and which workspace the event is about, and that person's address."""
+        user_id = own_id = _subject_id(record, self._user_id)
+        anonymous_id = _subject_id(record, self._anonymous_id)
+        if meaning.about_member:
+            user_id = _id(record, self._member_id) or own_id
+            if user_id != own_id:
+                anonymous_id = None
+        workspace_id = _id(record, self._group_workspace_id if event.type is _GROUP else self._workspace_id)
+        if user_id is None and anonymous_id is None and workspace_id is None:
+            raise BadRecord(Reason.NO_SUBJECT, "no user, no anonymous id and no workspace")
+        event.user_id = user_id
+        event.anonymous_id = anonymous_id
+        event.workspace_id = workspace_id
+        # The address belongs to the person who sent the record (SIGNALS A18).
+        if user_id is not None and user_id == own_id:
+            event.email = _address(record, self._email_of_inviter if _INVITE in meaning.roles else self._email)
+
+    def _date(self, event: Event, record: JsonObject, record_time: int | None) -> None:
+        """Fill in when it happened (SIGNALS 2 and A29)."""
+        if record_time is not None and record_time < EARLIEST_MS:
+            record_time = None
+        event.received_at = received_at = self._moment(record, self._received_at)
+        time = self._moment(record, self._time)
+        if time is None:
+            time = record_time
+            if received_at is not None and not self._wall:
+                time = received_at
+            if time is None:
+                raise BadRecord(Reason.NO_TIME, "no readable time since 2000, and none of the record itself")
+        elif self._wall and record_time is not None and time > record_time + MAX_AHEAD_MS:
+            time = record_time
+            event.flags = (Flag.CLOCK_CLAMPED,)
+        event.time = time
+
+    def _moment(self, record: JsonObject, paths: _Paths) -> int | None:
+        for head, rest in paths:
+            value = record.get(head)
+            if rest:
+                value = _descend(value, rest)
+            if value is not None:
+                time = parse_time(value, self._zone)
+                if time is not None:
+                    return time
+        return None
+
+    def _kept(self, values: object, names: tuple[str, ...]) -> dict[str, Scalar]:
+        """The scalars among the named properties or traits, in the order of the names."""
+        kept: dict[str, Scalar] = {}
+        if not isinstance(values, dict):
+            return kept
+        for name in names:
+            value = values.get(name)
+            if isinstance(value, str):
+                kept[name] = value[: self._max_chars]
+            elif isinstance(value, int):
+                # States and facts hold 64 bits; what is larger is no seat count that anybody compares exactly.
+                kept[name] = value if -_MAX_INT <= value < _MAX_INT else float(value)
+            elif isinstance(value, float) and abs(value) != float("inf"):
+                kept[name] = value
+        return kept
+
+
+def _compile(paths: tuple[str, ...]) -> _Paths:
+    return tuple((keys[0], tuple(keys[1:])) for keys in (path.split(".") for path in paths))
+
+
+def _descend(value: object, keys: tuple[str, ...]) -> object:
+    for key in keys:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(key)
+    return value
+
+
+def _first(record: JsonObject, paths: _Paths) -> object:
+    """The first value that is not null."""
+    for head, rest in paths:
+        value = record.get(head)
+        if rest:
+            value = _descend(value, rest)
+        if value is not None:
+            return value
+    return None
+
+
+def _text(record: JsonObject, paths: _Paths) -> str | None:
+    """The first text that is not blank."""
+    for head, rest in paths:
+        value = record.get(head)
+        if rest:
+            value = _descend(value, rest)
+        if type(value) is str and value and not value.isspace():
+            return value
+    return None
+
+
+def _id(record: JsonObject, paths: _Paths) -> str | None:
+    """The first id: text that is not blank, or an integer; another kind is as if absent (SIGNALS A30)."""
+    for head, rest in paths:
+        value = record.get(head)
+        if rest:
+            value = _descend(value, rest)
+        # By `type`, not `isinstance`: True is an integer to Python, not to JSON.
+        if type(value) is str:
+            if value and not value.isspace():
+                return value
+        elif type(value) is int:
+            return str(value)
+    return None
+
+
+def _subject_id(record: JsonObject, paths: _Paths) -> str | None:
+    """The id of a user or visitor: like `_id`, but another kind makes the record bad (SIGNALS A30)."""
+    for head, rest in paths:
+        value = record.get(head)
+        if rest:
+            value = _descend(value, rest)
+        if type(value) is str:
+            if value and not value.isspace():
+                return value
+        elif type(value) is int:
+            return str(value)
+        elif value is not None:
+            detail = f"{'.'.join((head, *rest))} is {_KINDS.get(type(value), 'no id')}; an id is text or an integer"
+            raise BadRecord(Reason.BAD_ID, detail)
+    return None
+
+
+def _address(record: JsonObject, paths: _Paths) -> str | None:
+    """The first text with an `@` in it, without the blanks around it."""
+    for head, rest in paths:
+        value = record.get(head)
+        if rest:
+            value = _descend(value, rest)
+        if type(value) is str and "@" in value:
+            return value.strip()
+    return None

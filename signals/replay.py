@@ -1,0 +1,189 @@
+"""Backtest: the same steps and the same policy, folded over files instead of Kafka; no clock, no broker."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from signals.codec import decode_fact_record, decode_user_state, decode_workspace_state, encode_state
+from signals.compiled import Engine
+from signals.config import Clock, Config
+from signals.contract import signal_record
+from signals.engine import step_user, step_workspace
+from signals.errors import BadRecord
+from signals.event import Source, Tick
+from signals.facts import Decision, Fact, Note, Outputs
+from signals.formats.segment import SegmentDecoder
+from signals.shard import Shard
+from signals.user import UserState
+from signals.workspace import WorkspaceState
+
+if TYPE_CHECKING:
+    from signals.domains import Domains
+
+SignalRecord = dict[str, object]
+
+
+class _Ledger:
+    """
+    Pairs each signal with its final verdict.
+
+    Signals come out in the order of firing; one whose verdict is still waiting is kept back until that is final.
+    """
+
+    def __init__(self, config_hash: str) -> None:
+        self._config_hash = config_hash
+        self._waiting: dict[str, SignalRecord] = {}
+
+    def book(self, now: int, *steps: Outputs) -> list[SignalRecord]:
+        """Take what the steps put out for one record, and return the signals that are finished."""
+        verdicts = {verdict.signal_id: verdict for step in steps for verdict in step.verdicts}
+        finished = []
+        for step in steps:
+            for firing in step.signals:
+                record = signal_record(firing, now, self._config_hash)
+                verdict = verdicts.pop(firing.id, None)
+                if verdict is None or not verdict.is_final:
+                    self._waiting[firing.id] = record
+                else:
+                    finished.append(record | {"verdict": verdict.verdict.value})
+        finished.extend(
+            self._waiting.pop(verdict.signal_id) | {"verdict": verdict.verdict.value}
+            for verdict in verdicts.values()
+            if verdict.is_final and verdict.signal_id in self._waiting
+        )
+        return finished
+
+    def close(self) -> list[SignalRecord]:
+        """The signals that wait to the end."""
+        waiting = Decision.WAITING_FOR_ACTIVATION.value
+        left = [record | {"verdict": waiting} for record in self._waiting.values()]
+        self._waiting.clear()
+        return left
+
+
+class Backtest:
+    """
+    Folds the lines of event files, in their order, into signals.
+
+    Time is moved by the events whatever the config says, and `detected_at` is the newest event time so far. One
+    partition each stands for all users and all workspaces.
+
+    Args:
+        config: The thresholds to try.
+        domains: The lists of domains with the config's additions.
+    """
+
+    def __init__(self, config: Config, domains: Domains | None = None) -> None:
+        self._decoder = SegmentDecoder(config.model_copy(update={"clock": Clock.EVENTS}))
+        self._engine = Engine(config, domains)
+        self._ledger = _Ledger(config.hash)
+        self._users: Shard[UserState] = Shard(encode_state, decode_user_state)
+        self._workspaces: Shard[WorkspaceState] = Shard(encode_state, decode_workspace_state)
+        self._facts = 0
+        # Lines read, blank ones included: the next line's place in the input.
+        self.lines = 0
+        # The newest event time so far, of events that are neither duplicates nor dead letters.
+        self.newest: int | None = None
+        self.dead_letters: Counter[str] = Counter()
+        self.notes: Counter[str] = Counter()
+        self.alerts = 0
+
+    def feed(self, line: bytes, topic: str = "file") -> list[SignalRecord]:
+        """
+        Apply one line of a file.
+
+        Args:
+            line: JSON; a line terminator is not part of the record, a blank line is none.
+            topic: What to name as its topic in `cause`.
+
+        Returns:
+            The signals that are finished by it, as JSON objects with their `verdict`.
+        """
+        offset = self.lines
+        self.lines += 1
+        value = line.removesuffix(b"\n").removesuffix(b"\r")
+        if not value.strip():
+            return []
+        try:
+            event = self._decoder.decode(value, self.newest, Source(topic, 0, offset))
+        except BadRecord as error:
+            self.dead_letters[error.reason] += 1
+            return []
+        # One origin for all files: their lines are numbered through.
+        out = step_user(self._users, event, offset, 0, self._engine)
+        if Note.DUPLICATE not in out.notes and (self.newest is None or event.time > self.newest):
+            self.newest = event.time
+        return self._pass_on(out)
+
+    def finish(self, until: int | None = None) -> list[SignalRecord]:
+        """
+        End the backtest with one tick, at `until` (Unix milliseconds) or the newest event time.
+
+        Returns:
+            The signals that are finished by it, and those that still wait.
+        """
+        time = self.newest if until is None else until
+        finished: list[SignalRecord] = []
+        if time is not None:
+            tick = Tick(time)
+            finished += self._pass_on(step_user(self._users, tick, self.lines, 0, self._engine))
+            finished += self._ledger.book(self.newest or time, self._step_workspace(tick))
+        return finished + self._ledger.close()
+
+    def _pass_on(self, out: Outputs) -> list[SignalRecord]:
+        self.notes.update(note.value for note in out.notes)
+        if not out.facts and not out.signals:
+            return []
+        later = [self._step_workspace(fact) for fact in out.facts]
+        return self._ledger.book(self.newest or 0, out, *later)
+
+    def _step_workspace(self, record: Fact | Tick) -> Outputs:
+        out = step_workspace(self._workspaces, record, self._facts, 0, self._engine)
+        self._facts += 1
+        self.alerts += len(out.alerts)
+        return out
+
+
+class FactsBacktest:
+    """
+    Folds a recorded log of facts into the signals of workspace scope, one shard for each of its partitions.
+
+    Args:
+        config: The config that was in force.
+        domains: The lists of domains with the config's additions.
+    """
+
+    def __init__(self, config: Config, domains: Domains | None = None) -> None:
+        self._engine = Engine(config, domains)
+        self._ledger = _Ledger(config.hash)
+        self._shards: dict[int, Shard[WorkspaceState]] = {}
+        self._newest = 0
+
+    def feed(self, partition: int, offset: int, value: bytes) -> list[SignalRecord]:
+        """
+        Apply one record.
+
+        Args:
+            partition: The partition of `plg.workspace-facts` that it was recorded from.
+            offset: Its offset there.
+            value: Its value.
+
+        Returns:
+            The signals that are finished by it, as JSON objects with their `verdict`.
+
+        Raises:
+            BrokenLog: The value is neither a fact nor a tick.
+        """
+        record = decode_fact_record(value)
+        shard = self._shards.get(partition)
+        if shard is None:
+            shard = self._shards[partition] = Shard(encode_state, decode_workspace_state)
+        out = step_workspace(shard, record, offset, partition, self._engine)
+        if isinstance(record, Fact):
+            self._newest = max(self._newest, record.time)
+        return self._ledger.book(self._newest, out) if out.signals or out.verdicts else []
+
+    def finish(self) -> list[SignalRecord]:
+        """The signals that wait to the end."""
+        return self._ledger.close()

@@ -1,0 +1,128 @@
+"""What a rule is: it looks at a state that an event has just changed and says whether its signal fires, and why."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar
+
+import msgspec
+from pydantic import BaseModel, ConfigDict
+
+from signals.event import Role, Scalar
+
+if TYPE_CHECKING:
+    from signals.event import Event
+    from signals.facts import Fact
+    from signals.user import Progress, UserState
+    from signals.workspace import Change, WorkspaceState
+
+Evidence = dict[str, Scalar | None]
+
+
+class RuleParams(BaseModel):
+    """What ops set for one signal in the config, under `signals.<name>`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: bool = True
+
+
+class Kind(StrEnum):
+    """What a signal is about."""
+
+    ACTIVATION = "activation"
+    EXPANSION = "expansion"
+    INTENT = "intent"
+    RISK = "risk"
+
+
+class Scope(StrEnum):
+    """Whose state a rule reads, and who is the subject of its signals."""
+
+    USER = "user"
+    WORKSPACE = "workspace"
+
+
+class Trigger(StrEnum):
+    """What, besides a role of the event, can change the outcome of a workspace rule."""
+
+    MEMBERS = "members"
+    ACTIVE_DAY = "active_day"
+    DOMAIN = "domain"
+
+
+class Why(msgspec.Struct, frozen=True):
+    """One reason in an alert's `why`: what was observed, and the threshold it was held against if there is one."""
+
+    fact: str
+    value: Scalar | None
+    threshold: Scalar | None = None
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """
+    A rule's yes.
+
+    `key` is what the definition of the signal says "per" (request type, domain), empty where it says nothing.
+    `end` is the window end that a window signal was judged at.
+    """
+
+    evidence: Evidence
+    key: str = ""
+    end: int | None = None
+
+
+class Rule(ABC):
+    """
+    What user and workspace rules share.
+
+    A rule only reads. The engine records what it found; a rule that raises loses only its own firing.
+    """
+
+    name: ClassVar[str]
+    kind: ClassVar[Kind]
+    scope: ClassVar[Scope]
+    # What the rep should do.
+    play: ClassVar[str]
+    # Sales hear of it although nobody in the workspace has activated (SIGNALS 6.1).
+    before_activation: ClassVar[bool] = False
+
+    @abstractmethod
+    def headline(self, evidence: Evidence) -> str:
+        """Say in half a sentence what happened, for the title of an alert."""
+
+    @abstractmethod
+    def why(self, evidence: Evidence) -> list[Why]:
+        """Hold the observed values of a firing against the thresholds that were in force."""
+
+    def still_holds(self, workspace: WorkspaceState, day: int) -> bool:  # noqa: ARG002 - most moments stay true
+        """Tell whether a signal held back earlier is still worth an alert on `day`."""
+        return True
+
+
+class UserRule(Rule):
+    """A rule over the state of one user, asked when an event has one of its roles."""
+
+    scope = Scope.USER
+    roles: ClassVar[frozenset[Role]]
+
+    @abstractmethod
+    def judge(self, user: UserState, event: Event, progress: Progress) -> Finding | None:
+        """Tell whether the event, already applied to the user, raises the signal."""
+
+
+class WorkspaceRule(Rule):
+    """A rule over the state of one workspace, asked when a fact has one of its triggers."""
+
+    scope = Scope.WORKSPACE
+    triggers: ClassVar[frozenset[Role | Trigger]]
+
+    @property
+    def window(self) -> int | None:
+        """The window in days whose ring the rule reads, None for a rule without one."""
+        return None
+
+    @abstractmethod
+    def judge(self, workspace: WorkspaceState, fact: Fact, change: Change) -> Finding | None:
+        """Tell whether the fact, already applied to the workspace, raises the signal."""

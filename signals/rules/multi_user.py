@@ -1,0 +1,96 @@
+"""Expansion: a whole team uses the product in the same week. The moment at which a team plan sells itself."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Self
+
+from pydantic import Field, model_validator
+
+from signals.moments import day_iso
+from signals.rule import Evidence, Finding, Kind, RuleParams, Trigger, Why, WorkspaceRule
+from signals.units import Duration, Window
+
+if TYPE_CHECKING:
+    from signals.facts import Fact
+    from signals.fired import Fired
+    from signals.workspace import Change, WorkspaceState
+
+
+class MultiUserParams(RuleParams):
+    """How many people in which window make a team, and when it may be said again."""
+
+    window: Window = 7
+    active_users: int = Field(default=5, ge=1)
+    # It must have been as quiet as this in between before the signal may fire again.
+    rearm_at: int = Field(default=3, ge=0)
+    cooldown: Duration = timedelta(days=30)
+
+    @model_validator(mode="after")
+    def _rearms_below_the_threshold(self) -> Self:
+        if self.rearm_at >= self.active_users:
+            raise ValueError(
+                f"rearm_at must be less than active_users ({self.active_users}), or the signal could repeat at "
+                f"every event; got {self.rearm_at}",
+            )
+        return self
+
+
+class MultiUser(WorkspaceRule):
+    """Fires at the earliest window end with enough distinct active users, later than the last one that fired."""
+
+    name = "multi_user"
+    kind = Kind.EXPANSION
+    triggers = frozenset({Trigger.ACTIVE_DAY})
+    play = "Several people depend on it. Offer a team plan and a short session for the whole team."
+
+    def __init__(self, params: MultiUserParams) -> None:
+        self.params = params
+        # Elapsed time between two window ends counts 24 h a day (SIGNALS A9); exactly the cooldown is enough.
+        self._cooldown_days = params.cooldown / timedelta(days=1)
+
+    @property
+    def window(self) -> int:
+        """The window whose ring the rule reads."""
+        return self.params.window
+
+    def judge(self, workspace: WorkspaceState, fact: Fact, change: Change) -> Finding | None:  # noqa: ARG002
+        """Judge every window end that the active day has raised, in rising order; the first that qualifies fires."""
+        ring = workspace.rings[self.params.window]
+        last = workspace.fired.get(self.name)
+        for end in change.raised.get(self.params.window, ()):
+            users = ring.count(end)
+            if users >= self.params.active_users and self._may_fire(workspace, last, end):
+                evidence: Evidence = {
+                    "active_users": users,
+                    "threshold": self.params.active_users,
+                    "window": self.params.window,
+                    "window_end": day_iso(end),
+                }
+                return Finding(evidence, end=end)
+        return None
+
+    def _may_fire(self, workspace: WorkspaceState, last: Fired | None, end: int) -> bool:
+        if last is None or last.end is None:
+            return True
+        if end <= last.end or end - last.end < self._cooldown_days:
+            return False
+        forgotten = last.low is not None and last.low <= self.params.rearm_at
+        if forgotten:
+            return True
+        lowest = workspace.rings[self.params.window].lowest(after=last.end, before=end)
+        return lowest is not None and lowest <= self.params.rearm_at
+
+    def still_holds(self, workspace: WorkspaceState, day: int) -> bool:
+        """The team is still there as long as the signal would not be armed again."""
+        ring = workspace.rings.get(self.params.window)
+        return ring is not None and ring.count(day) > self.params.rearm_at
+
+    def headline(self, evidence: Evidence) -> str:
+        """Say it."""
+        return f"{evidence['active_users']} people active in {evidence['window']} days"
+
+    def why(self, evidence: Evidence) -> list[Why]:
+        """Hold the distinct active users of the window against the threshold."""
+        fact = f"active_users_{evidence['window']}d"
+        return [Why(fact, evidence["active_users"], evidence["threshold"])]

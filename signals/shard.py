@@ -1,0 +1,184 @@
+"""A shard: the states of one partition of one keyed step, its fence, and what is due in it."""
+
+from __future__ import annotations
+
+import heapq
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from signals.errors import BrokenLog
+
+
+class State(Protocol):
+    """
+    What every state has.
+
+    `at` is the offset of its own input log up to which it is applied; `due` the time in Unix milliseconds of its
+    earliest timer, None while nothing waits.
+    """
+
+    at: int
+    due: int | None
+
+
+S = TypeVar("S", bound=State)
+
+
+# Every stored state begins with `at` and `due` (-1 for none): recovery compares and schedules without decoding.
+_SEAL = struct.Struct(">qq")
+
+
+class Coordinate(msgspec.Struct, frozen=True, array_like=True, order=True):
+    """
+    The place of one output of the step before, ordered as it was sent (docs/adr/0006).
+
+    `offset` is the input record's; `order` is empty for an event and names due time and subject for a timer fired by a
+    tick, so that it stays the same when a replay finds fewer timers left; `n` is the fixed slot of its kind.
+    """
+
+    offset: int
+    order: str = ""
+    n: int = 0
+
+
+class Fence(msgspec.Struct):
+    """
+    What one input partition has taken from the step before.
+
+    `origins` maps an origin (a partition of the step before) to the last coordinate applied: what is not newer was sent
+    again. `tick` is the newest tick applied, Unix milliseconds. `end` is the offset after the last record applied.
+    """
+
+    origins: dict[str, Coordinate] = {}
+    tick: int = 0
+    end: int = 0
+
+    def admit(self, origin: str, coordinate: Coordinate) -> bool:
+        """Tell whether the record is new, and remember it if so."""
+        last = self.origins.get(origin)
+        if last is not None and coordinate <= last:
+            return False
+        self.origins[origin] = coordinate
+        return True
+
+
+class Shard(Generic[S]):
+    """
+    The states of one partition, decoded when first touched.
+
+    Args:
+        encode: Turns a state into bytes, at a checkpoint.
+        decode: Turns the bytes of a recovered state into the state.
+    """
+
+    def __init__(self, encode: Callable[[S], bytes], decode: Callable[[bytes], S]) -> None:
+        self.fence = Fence()
+        self.dirty: set[str] = set()
+        self._encode = encode
+        self._decode = decode
+        # Sealed bytes until something happens to the subject, then the state itself.
+        self._states: dict[str, S | bytes] = {}
+        # A heap of (due time, subject). Entries are never removed early; `_scheduled` tells which one still counts.
+        self._due: list[tuple[int, str]] = []
+        self._scheduled: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._states)
+
+    def get(self, key: str) -> S | None:
+        """The state of a subject, or None for one never seen. Whoever changes it calls `touch` afterwards."""
+        state = self._states.get(key)
+        if isinstance(state, bytes):
+            state = self._decode(state[_SEAL.size :])
+            self._states[key] = state
+        return state
+
+    def touch(self, key: str, state: S, offset: int) -> None:
+        """Keep a state that a record at `offset` has made or changed: it joins the next checkpoint."""
+        state.at = offset
+        self._states[key] = state
+        self.dirty.add(key)
+        if state.due is not None:
+            self._schedule(key, state.due)
+
+    def due(self, until: int) -> list[tuple[int, str]]:
+        """
+        Take the subjects that have a timer due at or before `until`, ordered by (due time, subject).
+
+        A subject whose timer moved or went is left out. The caller fires all that is due of each subject taken and
+        calls `touch`, which puts it back with its next timer.
+        """
+        taken: list[tuple[int, str]] = []
+        while self._due and self._due[0][0] <= until:
+            when, key = heapq.heappop(self._due)
+            if self._scheduled.get(key) != when:
+                continue
+            del self._scheduled[key]
+            state = self.get(key)
+            if state is not None and state.due == when:
+                taken.append((when, key))
+        return taken
+
+    def items(self, keys: Iterable[str]) -> Iterator[tuple[str, S]]:
+        """The states of `keys`, decoded."""
+        for key in keys:
+            state = self.get(key)
+            if state is not None:
+                yield key, state
+
+    def sealed(self, key: str) -> bytes:
+        """A state as it is stored: `at`, `due`, then its own bytes."""
+        state = self._states[key]
+        if isinstance(state, bytes):
+            return state
+        return _SEAL.pack(state.at, -1 if state.due is None else state.due) + self._encode(state)
+
+    def restore(self, key: str, sealed: bytes) -> None:
+        """
+        Take a stored state unless a newer one is here.
+
+        A state older than the one here was written by an owner that had already been replaced; the newer one is marked
+        to be written again, so that it is also the last one in the log (DESIGN 4.8).
+
+        Raises:
+            BrokenLog: The bytes are no stored state.
+        """
+        if len(sealed) < _SEAL.size:
+            raise BrokenLog(f"the stored state of a subject has {len(sealed)} bytes, fewer than its own header")
+        at, due = _SEAL.unpack_from(sealed)
+        here = self._states.get(key)
+        if here is not None:
+            at_here = _SEAL.unpack_from(here)[0] if isinstance(here, bytes) else here.at
+            if at_here > at:
+                self.dirty.add(key)
+            if at_here >= at:
+                return
+        self._states[key] = sealed
+        self.dirty.discard(key)
+        if due >= 0:
+            self._schedule(key, due)
+
+    def restore_fence(self, stored: bytes) -> None:
+        """
+        Take a stored fence unless a newer one is here.
+
+        Raises:
+            BrokenLog: The bytes are no stored fence.
+        """
+        try:
+            fence = msgspec.msgpack.decode(stored, type=Fence)
+        except msgspec.MsgspecError as error:
+            raise BrokenLog(f"a stored fence cannot be read: {error}") from error
+        if fence.end >= self.fence.end:
+            self.fence = fence
+
+    def _schedule(self, key: str, due: int) -> None:
+        if self._scheduled.get(key) != due:
+            self._scheduled[key] = due
+            heapq.heappush(self._due, (due, key))

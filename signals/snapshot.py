@@ -1,0 +1,67 @@
+"""The live snapshot of a workspace: what people see of it in Redis and on `plg.workspaces`."""
+
+from __future__ import annotations
+
+import msgspec
+
+from signals.contract import VERSION
+from signals.facts import Firing
+from signals.fired import Fired
+from signals.moments import iso
+from signals.workspace import Recent, WorkspaceState
+
+_encode = msgspec.json.Encoder().encode
+
+
+def snapshot_json(workspace_id: str, workspace: WorkspaceState) -> bytes:
+    """
+    Write the snapshot of a workspace.
+
+    Args:
+        workspace_id: Its id.
+        workspace: Its state.
+
+    Returns:
+        JSON; `active_users` are those in each window that ends on the workspace's newest active day, `updated_at` is
+        the newest event time.
+    """
+    policy = workspace.policy
+    return _encode(
+        {
+            "v": VERSION,
+            "workspace_id": workspace_id,
+            "workspace_name": workspace.name,
+            "domain": workspace.domain,
+            "members": workspace.members,
+            "active_users": _active_users(workspace),
+            "activated_at": iso(policy.activated_at) if policy.activated_at is not None else None,
+            "signals": {name: _fired(fired) for name, fired in workspace.fired.items()},
+            "held": [_held(firing) for firing in policy.held],
+            "pending": [reason for pending in policy.pending for reason in pending.why],
+            "verdicts": [_verdict(recent) for recent in policy.recent],
+            "moved_to": workspace.moved_to,
+            "updated_at": iso(workspace.until),
+        }
+    )
+
+
+def _active_users(workspace: WorkspaceState) -> dict[str, int]:
+    newest = workspace.newest_day
+    return {} if newest is None else {f"{window}d": ring.count(newest) for window, ring in workspace.rings.items()}
+
+
+def _fired(fired: Fired) -> dict[str, object]:
+    return {"n": fired.n, "last": iso(fired.time)}
+
+
+def _held(firing: Firing) -> dict[str, object]:
+    return {"signal": firing.signal, "id": firing.id, "since": iso(firing.time), "evidence": firing.evidence}
+
+
+def _verdict(recent: Recent) -> dict[str, object]:
+    return {
+        "signal": recent.signal,
+        "verdict": recent.decision.value,
+        "reason": recent.reason,
+        "decided_at": iso(recent.time),
+    }

@@ -1,0 +1,141 @@
+"""What the user step tells the workspaces about one event: at most one fact for each, at a fixed place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from signals.domains import DomainKind
+from signals.event import Event, Role
+from signals.facts import Fact, FactKind, Firing, Profile, Slot
+
+if TYPE_CHECKING:
+    from signals.compiled import Engine
+    from signals.user import Membership, Progress, UserState
+
+
+_OBSERVED, _OBSERVED_SLOT = FactKind.OBSERVED, Slot.OBSERVED.value
+
+
+class Place(msgspec.Struct, frozen=True, gc=False):
+    """Where the event stands in `plg.user-events`: the start of the coordinates of its facts."""
+
+    partition: int
+    offset: int
+
+
+def passed_through(event: Event, workspace: str, place: Place) -> Fact:
+    """The fact of an event without a user: its workspace learns it as it is."""
+    return Fact(
+        workspace,
+        _OBSERVED,
+        place.partition,
+        place.offset,
+        _OBSERVED_SLOT,
+        event.time,
+        event.id,
+        event.source,
+        type=event.type,
+        name=event.name,
+        roles=event.roles,
+        matched=event.matched,
+        properties=event.properties,
+        traits=event.traits,
+    )
+
+
+def facts_of(
+    user: UserState, event: Event, progress: Progress, firings: list[Firing], place: Place, engine: Engine
+) -> list[Fact]:
+    """
+    The facts of an event of a user, in the order of their coordinates.
+
+    Args:
+        user: The state, with the event applied.
+        event: What happened.
+        progress: What it changed.
+        firings: The signals of user scope that it raised: the workspace decides about them.
+        place: Where the event stands.
+        engine: The lists of domains.
+    """
+    facts: list[Fact] = []
+    if progress.moved_from is not None:
+        facts.append(_moved(event, progress.moved_from, progress.workspace, place))
+    if progress.workspace is not None and progress.membership is not None:
+        facts.append(_observed(user, event, progress, firings, place, engine))
+    if progress.signed_up or progress.activated:
+        facts.extend(_told(user, event, progress, place, engine))
+    return facts
+
+
+def _observed(
+    user: UserState, event: Event, progress: Progress, firings: list[Firing], place: Place, engine: Engine
+) -> Fact:
+    workspace, membership = progress.workspace, progress.membership
+    fact = passed_through(event, workspace or "", place)
+    fact.roles = progress.roles
+    fact.user_id = event.user_id
+    fact.active = progress.is_active
+    fact.joined = progress.joined
+    fact.signals = tuple(firings)
+    if progress.day is not None:
+        fact.day, fact.prev, fact.next = progress.day.day, progress.day.prev, progress.day.next
+    if user.domain is not None and not progress.is_internal and engine.kind_of(user.domain) is DomainKind.ENTERPRISE:
+        fact.domain = user.domain
+    if progress.signed_up or progress.activated:
+        fact.first = _milestones(progress)
+    if progress.must_tell and membership is not None:
+        fact.profile = _profile(user, membership, engine)
+        membership.told = user.version
+    return fact
+
+
+def _told(user: UserState, event: Event, progress: Progress, place: Place, engine: Engine) -> list[Fact]:
+    facts = []
+    for index, (workspace, membership) in enumerate(user.workspaces.items()):
+        was_there = membership.is_listed or membership.in_at is not None
+        if workspace == progress.workspace or not was_there:
+            continue
+        fact = _bare(event, workspace, FactKind.TOLD, Slot.TOLD.value + index, place)
+        fact.first = _milestones(progress)
+        fact.profile = _profile(user, membership, engine)
+        membership.told = user.version
+        facts.append(fact)
+    return facts
+
+
+def _moved(event: Event, personal: str, workspace: str | None, place: Place) -> Fact:
+    fact = _bare(event, personal, FactKind.MOVED, Slot.MOVED.value, place)
+    fact.moved_to = workspace
+    return fact
+
+
+def _bare(event: Event, workspace: str, kind: FactKind, n: int, place: Place) -> Fact:
+    return Fact(
+        workspace,
+        kind,
+        place.partition,
+        place.offset,
+        n,
+        event.time,
+        event.id,
+        event.source,
+        user_id=event.user_id,
+    )
+
+
+def _milestones(progress: Progress) -> tuple[Role, ...]:
+    reached = ((Role.SIGNED_UP, progress.signed_up), (Role.ACTIVATED, progress.activated))
+    return tuple(role for role, is_reached in reached if is_reached)
+
+
+def _profile(user: UserState, membership: Membership, engine: Engine) -> Profile:
+    return Profile(
+        signed_up_at=user.signed_up_at,
+        activated_at=user.activated_at,
+        domain=user.domain,
+        domain_kind=engine.kind_of(user.domain) if user.domain is not None else None,
+        member=membership.is_member,
+        belonged=membership.in_at is not None,
+    )

@@ -1,0 +1,243 @@
+"""The user's state: who this is, which workspaces are his, and what he did for the first time."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import msgspec
+
+from signals.event import Event, EventType, Role
+from signals.fired import FiredState
+
+_ID_BYTES = 8
+# A duplicate is looked for among the last 64 ids (SIGNALS A16).
+_RECENT_BYTES = 64 * _ID_BYTES
+# Active days are kept this far back from the newest; the ring judges nothing that is older than 90 days.
+_DAY_BITS = 120
+_DAY_MASK = (1 << _DAY_BITS) - 1
+_NEVER = -1
+# Looking a member up in its enum costs more than the comparison.
+_TRACK, _GROUP = EventType.TRACK, EventType.GROUP
+_REMOVED, _JOINED = Role.MEMBER_REMOVED, Role.MEMBER_JOINED
+
+
+class ActiveDay(msgspec.Struct, frozen=True, gc=False):
+    """A day on which a user was active in a workspace for the first time, with his active days next to it."""
+
+    day: int
+    prev: int | None = None
+    next: int | None = None
+
+
+class Membership(msgspec.Struct, array_like=True, gc=False):
+    """
+    What is known of a user in one workspace.
+
+    `is_listed` goes by the order of application (SIGNALS A6), `in_at` and `out_at` by event time (A19): the newest at
+    which he was active or joined, and the newest at which he was removed. `touched` and `active_order` are places in
+    the user's own order of events. `told` is the version of the profile that the workspace knows.
+    """
+
+    touched: int = 0
+    active_order: int = 0
+    is_listed: bool = False
+    in_at: int | None = None
+    out_at: int | None = None
+    told: int = _NEVER
+    newest_day: int | None = None
+    # Bit i, little-endian: active on the day `newest_day` - i.
+    days: bytes = b""
+
+    @property
+    def is_member(self) -> bool:
+        """Whether the user was active or joined later than he was removed."""
+        return self.in_at is not None and (self.out_at is None or self.in_at > self.out_at)
+
+    def come(self, time: int) -> None:
+        """Take note that the user was active or joined."""
+        if self.in_at is None or time > self.in_at:
+            self.in_at = time
+
+    def leave(self, time: int) -> None:
+        """Take note that the user was removed."""
+        self.is_listed = False
+        if self.out_at is None or time > self.out_at:
+            self.out_at = time
+
+    def add_day(self, day: int) -> ActiveDay | None:
+        """Remember an active day; None if it was known, or is too old to be remembered."""
+        newest = self.newest_day
+        if newest == day:
+            return None
+        if newest is None or day > newest:
+            shift = day - newest if newest is not None else _DAY_BITS
+            bits = (int.from_bytes(self.days, "little") << shift) & _DAY_MASK if shift < _DAY_BITS else 0
+            self.newest_day = day
+            self._keep(bits | 1)
+            return ActiveDay(day, prev=newest)
+        back = newest - day
+        bits = int.from_bytes(self.days, "little")
+        if back >= _DAY_BITS or bits >> back & 1:
+            return None
+        self._keep(bits | 1 << back)
+        newer, older = bits & ((1 << back) - 1), bits >> back
+        return ActiveDay(
+            day,
+            # The lowest bit of `older` is the day nearest before, the highest of `newer` the nearest after.
+            prev=day - ((older & -older).bit_length() - 1) if older else None,
+            next=newest - (newer.bit_length() - 1),
+        )
+
+    def _keep(self, bits: int) -> None:
+        self.days = bits.to_bytes((bits.bit_length() + 7) // 8, "little")
+
+
+class UserState(FiredState, omit_defaults=True, gc=False):
+    """
+    One user, one workspace of events without a user, or one anonymous visitor; the latter two use `recent` only.
+
+    `recent` holds hashes of the last ids. `order` counts the applied events that count. `version` counts the changes
+    of what workspaces are told about him. Of the e-mail address only the domain is kept.
+    """
+
+    at: int = -1
+    due: int | None = None
+    recent: bytes = b""
+    order: int = 0
+    domain: str | None = None
+    has_internal_address: bool = False
+    employees: int | float | None = None
+    signed_up_at: int | None = None
+    activated_at: int | None = None
+    version: int = 0
+    # He has had a workspace other than the personal one, which is left for good by that.
+    is_settled: bool = False
+    workspaces: dict[str, Membership] = msgspec.field(default_factory=dict)
+
+    def admit_id(self, event_id: str) -> bool:
+        """Tell whether an id is not among the user's last 64, and remember it if so."""
+        digest = blake2b(event_id.encode(errors="surrogatepass"), digest_size=_ID_BYTES).digest()
+        at = self.recent.find(digest)
+        while at >= 0:
+            if at % _ID_BYTES == 0:
+                return False
+            at = self.recent.find(digest, at + 1)
+        self.recent = self.recent[_ID_BYTES - _RECENT_BYTES :] + digest
+        return True
+
+    def set_address(self, domain: str | None, *, is_internal: bool) -> None:
+        """Keep what the last known e-mail address tells."""
+        self.has_internal_address = is_internal
+        if domain != self.domain:
+            self.domain = domain
+            self.version += 1
+
+
+class Progress(msgspec.Struct, gc=False):
+    """What one applied event changed for its user: the workspace it counts in, and what is new there."""
+
+    roles: tuple[Role, ...]
+    is_internal: bool = False
+    workspace: str | None = None
+    membership: Membership | None = None
+    is_active: bool = False
+    signed_up: bool = False
+    activated: bool = False
+    moved_from: str | None = None
+    joined: int = 0
+    day: ActiveDay | None = None
+    must_tell: bool = False
+    forgot_workspace: bool = False
+
+
+def apply_event(user: UserState, event: Event, progress: Progress, cap: int) -> None:
+    """
+    Fold an event that counts into its user: milestones, workspace, membership. Active days are the caller's.
+
+    Args:
+        user: The state, with the address of the event taken already.
+        event: An event with a user id that is no duplicate.
+        progress: Receives what changed. Its `roles` are those that count: of an internal user the passive ones.
+        cap: How many workspaces a user may have.
+    """
+    user.order += 1
+    is_internal = progress.is_internal
+    if event.type is _TRACK:
+        progress.is_active = not (event.passive or is_internal)
+        if progress.roles:
+            _reach_milestones(user, event.time, progress)
+    elif event.type is _GROUP:
+        employees = event.traits.get("employees")
+        if isinstance(employees, int | float) and not isinstance(employees, bool):
+            user.employees = employees
+    is_leaving = _REMOVED in progress.roles
+    workspace = _place(user, event, progress.roles, may_be_personal=not (is_internal or is_leaving))
+    if workspace is None:
+        return
+    membership = _enter(user, workspace, event, progress, is_leaving=is_leaving, cap=cap)
+    progress.workspace, progress.membership = workspace, membership
+    was_member, belonged = membership.is_member, membership.in_at is not None
+    if is_leaving:
+        membership.leave(event.time)
+    if progress.is_active:
+        membership.active_order = user.order
+    if progress.is_active or (not is_internal and _JOINED in progress.roles):
+        membership.come(event.time)
+    progress.joined = membership.is_member - was_member
+    progress.must_tell |= (
+        progress.joined != 0 or belonged != (membership.in_at is not None) or membership.told != user.version
+    )
+
+
+def _reach_milestones(user: UserState, time: int, progress: Progress) -> None:
+    # "First" goes by the order in which events are applied, not by event time (SIGNALS A8).
+    if user.signed_up_at is None and Role.SIGNED_UP in progress.roles:
+        user.signed_up_at = time
+        user.version += 1
+        progress.signed_up = True
+    if user.activated_at is None and Role.ACTIVATED in progress.roles:
+        user.activated_at = time
+        user.version += 1
+        progress.activated = True
+
+
+def _place(user: UserState, event: Event, roles: tuple[Role, ...], *, may_be_personal: bool) -> str | None:
+    """Find the workspace that an event counts in (SIGNALS 2 and A6)."""
+    if event.workspace_id is not None:
+        return event.workspace_id
+    listed = [workspace for workspace, membership in user.workspaces.items() if membership.is_listed]
+    if len(listed) == 1:
+        return listed[0]
+    if listed:
+        if Role.PROCUREMENT_REQUESTED not in roles:
+            return None
+        newest = max(listed, key=lambda workspace: user.workspaces[workspace].active_order)
+        return newest if user.workspaces[newest].active_order else None
+    return None if user.is_settled or not may_be_personal else f"user:{event.user_id}"
+
+
+def _enter(
+    user: UserState, workspace: str, event: Event, progress: Progress, *, is_leaving: bool, cap: int
+) -> Membership:
+    is_named = event.workspace_id is not None and not is_leaving
+    if is_named and not user.is_settled:
+        user.is_settled = True
+        personal = f"user:{event.user_id}"
+        if personal != workspace and user.workspaces.pop(personal, None) is not None:
+            progress.moved_from = personal
+    membership = user.workspaces.get(workspace)
+    if membership is None:
+        if len(user.workspaces) >= cap:
+            _forget_one(user)
+            progress.forgot_workspace = True
+        membership = user.workspaces[workspace] = Membership()
+    if is_named and not membership.is_listed:
+        membership.is_listed = True
+        progress.must_tell = True
+    membership.touched = user.order
+    return membership
+
+
+def _forget_one(user: UserState) -> None:
+    # Those he was removed from leave first, then the one not touched for longest.
+    del user.workspaces[min(user.workspaces, key=lambda w: (user.workspaces[w].is_listed, user.workspaces[w].touched))]

@@ -1,0 +1,1 @@
+"""The shell outwards: what reads `plg.alerts` and `plg.workspaces` and tells people and stores."""

@@ -1,0 +1,189 @@
+"""The delivery loop: reads topics in a process and a consumer group of its own and hands every record to one sink."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import msgspec
+import structlog
+
+from sinks.base import BatchSink, Delivery, Refused, Sink, Unavailable
+from sinks.dead_letters import DeadLetters
+from sinks.intake import BrokerUnreachable, Intake
+from sinks.outage import Outage
+
+__all__ = ["BrokerUnreachable", "DeliveryLoop", "DeliveryReport", "run_delivery", "stop_on_signals"]
+
+BATCH_RECORDS: Final = 500
+
+_log = structlog.get_logger()
+
+
+class DeliveryReport(msgspec.Struct):
+    """
+    What one run did.
+
+    `dropped` were in hand when their partition went to another process, which delivers them. `outages` counts the times
+    the sink was unavailable, `outage_s` their length as far as they are over.
+    """
+
+    delivered: int = 0
+    parked: int = 0
+    dropped: int = 0
+    outages: int = 0
+    outage_s: float = 0.0
+
+
+class DeliveryLoop:
+    """
+    Delivers in order, commits afterwards, and loses nothing.
+
+    A record is finished when the sink has it or a dead letter holds it, and is committed only then. While the sink is
+    unavailable the partitions are paused and polling goes on, so that the group keeps its member.
+
+    Args:
+        sink: The other end.
+        bootstrap: Where the brokers are, as in `host:port,host:port`.
+        prefix: The prefix of topics and of the consumer group `<prefix>-sink-<name>`.
+        kafka_options: librdkafka options such as `security.protocol`; group and commit options stay ours.
+        stop: Set it to end the run.
+        commit_every_record: At most one record comes twice after a crash. Always so for a sink without batches.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        bootstrap: str,
+        prefix: str,
+        kafka_options: Mapping[str, str],
+        stop: threading.Event,
+        *,
+        commit_every_record: bool = False,
+    ) -> None:
+        self.report = DeliveryReport()
+        self._sink = sink
+        self._stop = stop
+        # One at a time where the sink is slow: polling and rebalances come between two records.
+        self._batch = BATCH_RECORDS if isinstance(sink, BatchSink) and not commit_every_record else 1
+        self._outage = Outage()
+        self._log = _log.bind(sink=sink.name)
+        options = {**kafka_options, "bootstrap.servers": bootstrap}
+        topics = [f"{prefix}.{topic}" for topic in sink.topics]
+        self._intake = Intake(topics, f"{prefix}-sink-{sink.name}", options)
+        self._dead_letters = DeadLetters(f"{prefix}.dead-letters", options)
+
+    def run(self, connect_timeout_s: float | None = None) -> DeliveryReport:
+        """
+        Deliver until stopped.
+
+        Args:
+            connect_timeout_s: How long to look for a broker at the start; None looks until stopped.
+
+        Raises:
+            BrokerUnreachable: No broker was found in that time.
+        """
+        try:
+            if self._intake.join(self._stop, connect_timeout_s):
+                self._log.info("sink.started")
+                while not self._stop.is_set():
+                    self._step()
+        finally:
+            self._intake.leave()
+            self.report.dropped = self._intake.dropped
+        self._log.info("sink.stopped", **msgspec.structs.asdict(self.report))
+        return self.report
+
+    def _step(self) -> None:
+        remaining_s = self._outage.remaining()
+        if remaining_s > 0:
+            self._intake.keep_alive(remaining_s)
+            return
+        if records := self._intake.read(self._batch):
+            self._deliver(records)
+        # On a stop it is `leave` that commits, in bounded time.
+        if not self._stop.is_set():
+            self._intake.commit()
+
+    def _deliver(self, records: Sequence[Delivery]) -> None:
+        try:
+            for record, refusal in zip(records, self._outcomes(records), strict=True):
+                if refusal is None:
+                    self.report.delivered += 1
+                else:
+                    self._park(record, refusal)
+                self._intake.finish()
+        except Unavailable as error:
+            if not self._outage:
+                self.report.outages += 1
+                self._log.warning("sink.waiting", reason=str(error), records=len(self._intake))
+            self._outage.extend()
+            return
+        if self._outage:
+            self._recovered()
+
+    def _outcomes(self, records: Sequence[Delivery]) -> Sequence[Refused | None]:
+        if isinstance(self._sink, BatchSink):
+            return self._sink.deliver_batch(records)
+        [record] = records
+        try:
+            self._sink.deliver(record)
+        except Refused as refusal:
+            return [refusal]
+        return [None]
+
+    def _park(self, record: Delivery, refusal: Refused) -> None:
+        self._dead_letters.park(record, refusal)
+        self.report.parked += 1
+        # Not the detail: it may name a workspace.
+        self._log.error(
+            "sink.parked",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            reason=refusal.reason,
+        )
+
+    def _recovered(self) -> None:
+        seconds = self._outage.end()
+        self.report.outage_s += seconds
+        self._log.info("sink.recovered", outage_s=round(seconds, 1))
+
+
+@contextlib.contextmanager
+def stop_on_signals(stop: threading.Event) -> Iterator[None]:
+    """Turn SIGTERM and SIGINT into `stop` while inside; outside the main thread signals stay as they are."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def run_delivery(
+    sink: Sink,
+    bootstrap: str,
+    prefix: str,
+    kafka_options: Mapping[str, str] | None = None,
+    stop: threading.Event | None = None,
+    *,
+    commit_every_record: bool = False,
+    connect_timeout_s: float | None = None,
+) -> DeliveryReport:
+    """
+    Deliver to one sink until SIGTERM, SIGINT or `stop`; see `DeliveryLoop`.
+
+    Raises:
+        BrokerUnreachable: No broker was found in `connect_timeout_s`.
+    """
+    stop = stop or threading.Event()
+    with stop_on_signals(stop):
+        loop = DeliveryLoop(sink, bootstrap, prefix, kafka_options or {}, stop, commit_every_record=commit_every_record)
+        return loop.run(connect_timeout_s)

@@ -1,0 +1,1 @@
+"""The shell inwards, and where things are put together: Faust, batches, checkpoints, the command line."""

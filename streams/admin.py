@@ -1,0 +1,113 @@
+"""Topics as they should be and as they are: creates what is missing, names what does not fit."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from kafka.admin import KafkaAdminClient, NewTopic
+from kafka.errors import KafkaError
+
+from signals.config import Config
+from signals.errors import PlgError
+from streams.settings import Settings
+from streams.topics import Topics, TopicSpec
+
+
+class BrokerUnavailable(PlgError):
+    """No broker answered; the text names the address and the variable that sets it."""
+
+
+class TopicsMissing(PlgError):
+    """Topics are missing or have the wrong number of partitions; the text names them and the command that helps."""
+
+
+@dataclass(frozen=True)
+class TopicReport:
+    """One topic held against its specification: `problem` is empty where it fits."""
+
+    name: str
+    partitions: int | None
+    problem: str
+
+
+@contextmanager
+def _admin(settings: Settings) -> Iterator[KafkaAdminClient]:
+    # It logs each refused connection with a traceback's worth of lines; we say it once.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    try:
+        client = KafkaAdminClient(
+            bootstrap_servers=settings.kafka.split(","),
+            request_timeout_ms=int(settings.connect_timeout_s * 1_000),
+            bootstrap_timeout_ms=int(settings.connect_timeout_s * 1_000),
+        )
+    except (KafkaError, OSError, ValueError) as error:
+        raise BrokerUnavailable(
+            f"no Kafka broker answers at {settings.kafka} ({type(error).__name__}); set PLG_KAFKA to host:port"
+        ) from error
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def create_topics(config: Config, settings: Settings, *, sources: bool = False) -> list[str]:
+    """
+    Create every topic of ours that is missing.
+
+    Args:
+        sources: Also the topics of the customer's bus, which in production are there already (demo and tests).
+
+    Returns:
+        The names created.
+    """
+    topics = Topics(config.prefix, config.topics.partitions)
+    specs = topics.specs()
+    if sources:
+        large = {"max.message.bytes": str(16 * 1024 * 1024), "retention.ms": "-1"}
+        specs += [TopicSpec(name, config.topics.partitions, large) for name in config.source.topics]
+    with _admin(settings) as client:
+        present = set(client.list_topics())
+        missing = [spec for spec in specs if spec.name not in present]
+        if missing:
+            replication = config.topics.replication
+            client.create_topics(
+                [NewTopic(spec.name, spec.partitions, replication, topic_configs=spec.settings) for spec in missing]
+            )
+    return [spec.name for spec in missing]
+
+
+def check_topics(config: Config, settings: Settings) -> list[TopicReport]:
+    """Hold every topic of ours, and the customer's, against what the worker needs."""
+    topics = Topics(config.prefix, config.topics.partitions)
+    expected = {spec.name: spec.partitions for spec in topics.specs()} | dict.fromkeys(config.source.topics, 0)
+    with _admin(settings) as client:
+        described = {topic["name"]: len(topic["partitions"]) for topic in client.describe_topics(list(expected))}
+    return [_report(name, wanted, described.get(name, 0)) for name, wanted in expected.items()]
+
+
+def _report(name: str, wanted: int, seen: int) -> TopicReport:
+    if seen == 0:
+        return TopicReport(name, None, "missing")
+    if wanted not in (0, seen):
+        return TopicReport(name, seen, f"has {seen} partitions, the config says {wanted}")
+    return TopicReport(name, seen, "")
+
+
+def require_topics(config: Config, settings: Settings) -> None:
+    """
+    Make sure a worker can start.
+
+    Raises:
+        BrokerUnavailable: Nobody answers.
+        TopicsMissing: What is missing or does not fit, and what to do.
+    """
+    wrong = [report for report in check_topics(config, settings) if report.problem]
+    if wrong:
+        listed = "\n".join(f"  {report.name}: {report.problem}" for report in wrong)
+        raise TopicsMissing(
+            f"topics do not fit the config:\n{listed}\n"
+            "Missing topics of ours are made by `plg topics create`; the number of partitions is fixed at birth."
+        )

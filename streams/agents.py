@@ -1,0 +1,226 @@
+"""The three agents: ingest, users, workspaces. They decode, call the pure steps, and send what comes out (DESIGN 1)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+import structlog
+from faust.types import TP, StreamT
+
+from signals.codec import decode_fact_record, decode_user_record, encode_record
+from signals.compiled import Engine
+from signals.contract import alert_json, signal_json, verdict_json
+from signals.engine import step_user, step_workspace
+from signals.errors import BadRecord
+from signals.event import Reason, Source
+from signals.facts import Outputs
+from signals.formats.segment import SegmentDecoder
+from signals.shard import Fence
+from signals.user import UserState
+from signals.workspace import WorkspaceState
+from sinks.dead_letters import DEAD_LETTER_VERSION
+from streams.endings import fail_stop
+from streams.metrics import Metrics
+from streams.tables import StateTable
+from streams.topics import Topics
+
+if TYPE_CHECKING:
+    from signals.config import Config
+
+log = structlog.get_logger()
+
+# Records between two chances for the loop to turn: a few milliseconds of work.
+SLICE = 100
+
+
+class Record(Protocol):
+    """A consumed Kafka record; `timestamp` in Unix milliseconds, -1 where the broker has none."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+class Sender(Protocol):
+    """What the agents need of the outbox."""
+
+    def send(
+        self,
+        topic: str,
+        partition: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Sequence[tuple[str, bytes]] = (),
+    ) -> None:
+        """Send a record."""
+
+    async def room(self) -> None:
+        """Give way, and wait while too much is unacknowledged."""
+
+
+class River:
+    """
+    One worker's share of the river.
+
+    Args:
+        config: The config in force.
+        engine: The compiled rules.
+        topics: Names and partitions.
+        sender: Where everything goes.
+        still_owner: Ends the process if the partitions may have another owner by now.
+    """
+
+    def __init__(  # noqa: PLR0913  # the parts of a worker, put together in streams/app.py
+        self,
+        *,
+        config: Config,
+        engine: Engine,
+        topics: Topics,
+        sender: Sender,
+        users: StateTable[UserState],
+        workspaces: StateTable[WorkspaceState],
+        still_owner: Callable[[], None],
+        metrics: Metrics,
+    ) -> None:
+        self.engine = engine
+        self.topics = topics
+        self.metrics = metrics
+        # Where ingest stands: for each partition of the customer's topics the offset after the last record passed on.
+        self.positions: dict[TP, int] = {}
+        self._sender = sender
+        self._decoder = SegmentDecoder(config)
+        self._config_hash = config.hash
+        self._users = users
+        self._workspaces = workspaces
+        self._still_owner = still_owner
+
+    # -- agents
+
+    async def ingest(self, stream: StreamT[list[Record]]) -> None:
+        """Customer's record -> canonical event, keyed by its subject."""
+        async for event in stream.events():
+            await self._in_slices(event.value, self._ingest_slice)
+
+    async def users(self, stream: StreamT[list[Record]]) -> None:
+        """Event -> the user's state, signals, and facts for workspaces."""
+        async for event in stream.events():
+            await self._in_slices(event.value, self._users_slice)
+
+    async def workspaces(self, stream: StreamT[list[Record]]) -> None:
+        """Fact -> the workspace's state, signals, verdicts and alerts."""
+        async for event in stream.events():
+            await self._in_slices(event.value, self._workspaces_slice)
+
+    async def _in_slices(self, records: list[Record], apply: Callable[[Sequence[Record]], None]) -> None:
+        for start in range(0, len(records), SLICE):
+            self._still_owner()
+            try:
+                apply(records[start : start + SLICE])
+            except Exception as error:  # an exception in an agent would acknowledge the record
+                first = records[start]
+                log.exception("step.failed", topic=first.topic, partition=first.partition, offset=first.offset)
+                fail_stop("worker.failed", error=type(error).__name__)
+            await self._sender.room()
+
+    # -- slices: no await, so that a barrier never falls inside a record
+
+    def _ingest_slice(self, records: Sequence[Record]) -> None:
+        send, topics, decode = self._sender.send, self.topics, self._decoder.decode
+        for record in records:
+            source = Source(record.topic, record.partition, record.offset)
+            try:
+                event = decode(record.value, record.timestamp if record.timestamp >= 0 else None, source)
+            except BadRecord as bad:
+                self._dead_letter(record, bad)
+            else:
+                key = event.subject
+                send(topics.user_events, topics.of(key), key.encode(), encode_record(event))
+        last = records[-1]
+        self.positions[TP(last.topic, last.partition)] = last.offset + 1
+        self.metrics.ingested += len(records)
+
+    def _users_slice(self, records: Sequence[Record]) -> None:
+        partition = records[0].partition
+        shard, engine = self._users.shard(partition), self.engine
+        for record in records:
+            try:
+                item = decode_user_record(record.value or b"")
+            except msgspec.MsgspecError as error:
+                self._foreign(record, shard.fence, error)
+                continue
+            self._send_outputs(step_user(shard, item, record.offset, partition, engine), record)
+        self.metrics.user_records += len(records)
+
+    def _workspaces_slice(self, records: Sequence[Record]) -> None:
+        partition = records[0].partition
+        shard, engine = self._workspaces.shard(partition), self.engine
+        for record in records:
+            try:
+                item = decode_fact_record(record.value or b"")
+            except msgspec.MsgspecError as error:
+                self._foreign(record, shard.fence, error)
+                continue
+            self._send_outputs(step_workspace(shard, item, record.offset, partition, engine), record)
+        self.metrics.workspace_records += len(records)
+
+    # -- outputs
+
+    def _send_outputs(self, outputs: Outputs, record: Record) -> None:
+        send, topics, metrics = self._sender.send, self.topics, self.metrics
+        for fact in outputs.facts:
+            key = fact.workspace_id
+            send(topics.workspace_facts, topics.of(key), key.encode(), encode_record(fact))
+        metrics.facts += len(outputs.facts)
+        for note in outputs.notes:
+            metrics.notes[note] += 1
+        if not outputs.firings_or_alerts:
+            return
+        detected_at = time.time_ns() // 1_000_000
+        for firing in outputs.signals:
+            key = firing.subject
+            send(topics.signals, topics.of(key), key.encode(), signal_json(firing, detected_at, self._config_hash))
+            metrics.signals[firing.signal] += 1
+        for alert in outputs.alerts:
+            key = alert.workspace_id
+            send(topics.alerts, topics.of(key), key.encode(), alert_json(alert, detected_at, self._config_hash))
+            metrics.alerts[alert.signal] += 1
+        for verdict in outputs.verdicts:
+            metrics.verdicts[verdict.verdict] += 1
+            if not verdict.is_final:
+                continue
+            key = verdict.subject
+            send(topics.verdicts, topics.of(key), key.encode(), verdict_json(verdict))
+        for failure in outputs.errors:
+            metrics.rule_errors[failure.rule] += 1
+            log.error("rule.failed", rule=failure.rule, error=failure.error)
+            self._dead_letter(record, BadRecord(Reason.RULE_FAILED, f"{failure.rule}: {failure.error}"))
+
+    def _foreign(self, record: Record, fence: Fence, error: msgspec.MsgspecError) -> None:
+        # Somebody else wrote into one of our logs. Its place is taken all the same, or it would be read for ever.
+        fence.end = record.offset + 1
+        self._dead_letter(record, BadRecord(Reason.FOREIGN, str(error)))
+
+    def _dead_letter(self, record: Record, bad: BadRecord) -> None:
+        self.metrics.dead_letters[bad.reason] += 1
+        place = f"{record.topic}/{record.partition}/{record.offset}"
+        headers = {
+            "topic": record.topic,
+            "partition": str(record.partition),
+            "offset": str(record.offset),
+            "reason": bad.reason,
+            "error": bad.detail,
+            "version": DEAD_LETTER_VERSION,
+        }
+        self._sender.send(
+            self.topics.dead_letters,
+            self.topics.of(place),
+            place.encode(),
+            record.value,
+            [(name, text.encode("utf-8", "replace")) for name, text in headers.items()],
+        )

@@ -1,0 +1,168 @@
+"""One worker put together: Faust's app, its three agents, two tables, the outbox and the checkpoint."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+import faust
+from faust.types import TP
+
+from signals.codec import decode_user_state, decode_workspace_state, encode_state
+from signals.compiled import Engine
+from signals.config import Config
+from signals.domains import Domains
+from signals.user import UserState
+from signals.workspace import WorkspaceState
+from streams.agents import River
+from streams.checkpoint import Checkpoint
+from streams.endings import fail_stop
+from streams.metrics import Metrics
+from streams.outbox import Outbox
+from streams.settings import Settings
+from streams.snapshots import Snapshots
+from streams.tables import StateTable
+from streams.topics import Topics
+from streams.transport import SCHEME, Consumer, PassThroughSchema
+
+S = TypeVar("S", UserState, WorkspaceState)
+
+# Records a fetch hands over at once, and batches that may wait for an agent: memory against task switches.
+MAX_POLL_RECORDS = 2_000
+BATCHES_WAITING = 8
+MAX_FETCH_BYTES = 2 * 1024 * 1024
+
+
+@dataclass
+class Parts:
+    """What a worker is made of."""
+
+    app: faust.App
+    river: River
+    users: StateTable[UserState]
+    workspaces: StateTable[WorkspaceState]
+    outbox: Outbox
+    checkpoint: Checkpoint
+    metrics: Metrics
+    topics: Topics
+
+    @property
+    def consumer(self) -> Consumer:
+        """The app's consumer, ours by construction."""
+        return cast(Consumer, self.app.consumer)
+
+    @property
+    def idle(self) -> bool:
+        """True while there is nothing to checkpoint: the group rebalances, or tables recover."""
+        return bool(self.app.rebalancing or self.app.in_recovery)
+
+
+def build(config: Config, settings: Settings) -> Parts:
+    """
+    Make a worker's parts; call it inside the running loop. Nothing is connected yet.
+
+    Returns:
+        The parts, with the agents registered.
+    """
+    topics = Topics(config.prefix, config.topics.partitions)
+    metrics = Metrics()
+    outbox = Outbox(settings.kafka_options)
+    app = _faust_app(config, settings)
+    users = _table(app, "users", topics, decode_user_state)
+    workspaces = _table(app, "workspaces", topics, decode_workspace_state)
+    owner = _Owner(app, settings)
+    river = River(
+        config=config,
+        engine=Engine(config, Domains(config.domains)),
+        topics=topics,
+        sender=outbox,
+        users=users,
+        workspaces=workspaces,
+        still_owner=owner.check,
+        metrics=metrics,
+    )
+    snapshots = Snapshots(workspaces, outbox, topics)
+    checkpoint = Checkpoint(
+        sender=outbox,
+        tables={topics.user_events: users, topics.workspace_facts: workspaces},
+        positions=lambda: river.positions,
+        commit=owner.commit,
+        at_barrier=snapshots.send_due,
+        still_owner=owner.check,
+        metrics=metrics,
+    )
+    app.agent(app.topic(*config.source.topics, internal=False), name="ingest")(river.ingest)
+    app.agent(app.topic(topics.user_events, internal=False), name="users")(river.users)
+    app.agent(app.topic(topics.workspace_facts, internal=False), name="workspaces")(river.workspaces)
+    return Parts(app, river, users, workspaces, outbox, checkpoint, metrics, topics)
+
+
+def _table(app: faust.App, name: str, topics: Topics, decode: Callable[[bytes], S]) -> StateTable[S]:
+    table = app.Table(
+        name,
+        partitions=topics.partitions,
+        encode=encode_state,
+        decode=decode,
+        # In batches; 1 would mean something else to Faust's recovery.
+        recovery_buffer_size=2,
+    )
+    return cast(StateTable[S], table)
+
+
+class _Owner:
+    """Whether the partitions are still ours, and the commits that rest on it."""
+
+    def __init__(self, app: faust.App, settings: Settings) -> None:
+        self._app = app
+        # Half the session timeout: the group cannot have given the partitions away yet (DESIGN 4.8).
+        self._limit_s = settings.session_timeout_s / 2
+
+    def check(self) -> None:
+        """End the process if the group may already have another owner for our partitions."""
+        age_s = cast(Consumer, self._app.consumer).heartbeat_age_s()
+        if age_s > self._limit_s:
+            fail_stop("owner.stale", heartbeat_age_s=round(age_s, 1), limit_s=self._limit_s)
+
+    async def commit(self, offsets: Mapping[TP, int]) -> None:
+        """Make offsets committable and commit them."""
+        consumer = cast(Consumer, self._app.consumer)
+        consumer.make_committable(offsets)
+        # A commit already under way may have been too early for these; the second call makes its own.
+        if not await consumer.commit():
+            await consumer.commit()
+
+
+def _faust_app(config: Config, settings: Settings) -> faust.App:
+    servers = ";".join(f"{SCHEME}://{server.strip()}" for server in settings.kafka.split(","))
+    options: dict[str, Any] = {
+        "broker": servers,
+        "processing_guarantee": "at_least_once",
+        "Table": StateTable,
+        "Schema": PassThroughSchema,
+        "store": "memory://",
+        "table_standby_replicas": 0,
+        "topic_partitions": config.topics.partitions,
+        "topic_allow_declare": False,
+        "topic_disable_leader": True,
+        "consumer_auto_offset_reset": "earliest",
+        "consumer_max_fetch_size": MAX_FETCH_BYTES,
+        "broker_max_poll_records": MAX_POLL_RECORDS,
+        "broker_session_timeout": settings.session_timeout_s,
+        "broker_heartbeat_interval": settings.session_timeout_s / 10,
+        "broker_request_timeout": max(60.0, settings.session_timeout_s),
+        "broker_rebalance_timeout": 60.0,
+        "broker_max_poll_interval": 300.0,
+        # The checkpoint commits; Faust's own timers would only repeat it.
+        "broker_commit_interval": 3_600.0,
+        "broker_commit_every": 2**31,
+        "stream_buffer_maxsize": BATCHES_WAITING,
+        "stream_wait_empty": True,
+        "stream_recovery_delay": 0.0,
+        # Its web server would open 0.0.0.0:6066 with the tables' contents.
+        "web_enabled": False,
+        "worker_redirect_stdouts": False,
+        "loop": asyncio.get_running_loop(),
+    }
+    return faust.App(config.prefix, version=1, **options)

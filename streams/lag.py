@@ -1,0 +1,59 @@
+"""How far the river is behind: committed offsets of its group against the ends of its input logs."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+from confluent_kafka import Consumer, TopicPartition
+
+from signals.config import Config
+from streams.settings import Settings
+from streams.topics import Topics
+
+
+class Shown(Protocol):
+    """Where a reading goes."""
+
+    applied: int
+    lag: int
+    per_s: float
+
+
+class LagReader:
+    """Reads lag and speed of the river's group; never joins it."""
+
+    def __init__(self, config: Config, settings: Settings) -> None:
+        topics = Topics(config.prefix, config.topics.partitions)
+        self._timeout_s = settings.connect_timeout_s
+        self._consumer = Consumer({**settings.kafka_options, "group.id": config.prefix, "enable.auto.commit": False})
+        self._inputs = [*config.source.topics, topics.user_events, topics.workspace_facts]
+        self._sources = set(config.source.topics)
+        self._before: tuple[float, int] | None = None
+
+    def lag(self) -> dict[str, int]:
+        """Records not yet committed past, by topic."""
+        return {topic: end - done for topic, (done, end) in self._read().items()}
+
+    def read_into(self, shown: Shown) -> None:
+        """Refresh what a person looks at."""
+        read = self._read()
+        applied = sum(done for topic, (done, _end) in read.items() if topic in self._sources)
+        now = time.monotonic()
+        if self._before is not None and now > self._before[0]:
+            shown.per_s = max(0.0, (applied - self._before[1]) / (now - self._before[0]))
+        self._before = (now, applied)
+        shown.applied = applied
+        shown.lag = sum(end - done for done, end in read.values())
+
+    def _read(self) -> dict[str, tuple[int, int]]:
+        read = {}
+        for topic in self._inputs:
+            partitions = self._consumer.list_topics(topic, timeout=self._timeout_s).topics[topic].partitions
+            places = self._consumer.committed(
+                [TopicPartition(topic, partition) for partition in partitions], timeout=self._timeout_s
+            )
+            done = sum(max(place.offset, 0) for place in places)
+            ends = sum(self._consumer.get_watermark_offsets(place, timeout=self._timeout_s)[1] for place in places)
+            read[topic] = (done, ends)
+        return read

@@ -1,0 +1,55 @@
+"""The live snapshot of each workspace on `plg.workspaces`: when it changed, at most every 5 s per workspace."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+from signals.snapshot import snapshot_json
+from signals.workspace import WorkspaceState
+from streams.tables import StateTable
+from streams.topics import Topics
+
+EVERY_S = 5.0
+
+
+class Sender(Protocol):
+    """What snapshots need of the outbox."""
+
+    def send(self, topic: str, partition: int, key: bytes | None, value: bytes | None) -> None:
+        """Send a record in the current epoch."""
+
+
+class Snapshots:
+    """
+    Sends snapshots at barriers.
+
+    The pace is the wall clock's: a snapshot is a view for people, its pace decides nothing.
+    """
+
+    def __init__(self, workspaces: StateTable[WorkspaceState], sender: Sender, topics: Topics) -> None:
+        self._workspaces = workspaces
+        self._sender = sender
+        self._topics = topics
+        # Workspaces that changed since their last snapshot, by partition.
+        self._changed: dict[int, set[str]] = {}
+        self._sent_at: dict[str, float] = {}
+
+    def send_due(self) -> None:
+        """Send what changed and has not been sent for a while; called at a barrier, before the states are taken."""
+        now = time.monotonic()
+        for partition, shard in self._workspaces.shards.items():
+            changed = self._changed.setdefault(partition, set())
+            changed |= shard.dirty
+            for workspace_id in [key for key in changed if now - self._sent_at.get(key, -EVERY_S) >= EVERY_S]:
+                changed.discard(workspace_id)
+                state = shard.get(workspace_id)
+                if state is not None:
+                    self._sent_at[workspace_id] = now
+                    value = snapshot_json(workspace_id, state)
+                    self._sender.send(self._topics.workspaces, partition, workspace_id.encode(), value)
+        for partition in self._changed.keys() - self._workspaces.shards.keys():
+            del self._changed[partition]
+        # What was sent longer ago needs no memory.
+        if len(self._sent_at) > 10_000:  # noqa: PLR2004  # a sweep now and then, not at each barrier
+            self._sent_at = {key: at for key, at in self._sent_at.items() if now - at < EVERY_S}

@@ -1,0 +1,127 @@
+"""A Faust table of states: recovered by Faust, held as shards, written by the checkpoint (DESIGN 4.2, 4.3, 4.8)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Generic, TypeVar
+
+import faust
+import msgspec
+from faust.types import TP, EventT
+
+from signals.errors import BrokenLog
+from signals.shard import Shard, State
+from streams.endings import fail_stop
+
+S = TypeVar("S", bound=State)
+
+# No subject begins with NUL: subjects are `user:`, `workspace:`, `anon:` or workspace ids taken from JSON text, and
+# a workspace id that does begin with it is stored behind `_ESCAPE`.
+_FENCE = b"\0fence"
+_ESCAPE = b"\0\0"
+
+
+def _to_key(subject: str) -> bytes:
+    raw = subject.encode("utf-8", "surrogatepass")
+    return _ESCAPE + raw if raw.startswith(b"\0") else raw
+
+
+def _to_subject(key: bytes) -> str:
+    return key.removeprefix(_ESCAPE).decode("utf-8", "surrogatepass")
+
+
+class StateTable(faust.Table[bytes, bytes], Generic[S]):
+    """
+    The states of one keyed step.
+
+    Faust decides which partitions are here and replays their changelog; nothing else of its table is used: writes go
+    to the changelog by explicit partition through the outbox, since a timer may not write a stock table, an in-place
+    change never reaches a stock changelog, and a failed stock write is only logged.
+
+    Args:
+        encode: State to bytes.
+        decode: Bytes to state.
+    """
+
+    def __init__(
+        self, app: faust.App, *, encode: Callable[[S], bytes], decode: Callable[[bytes], S], **options: Any
+    ) -> None:
+        super().__init__(app, key_type=bytes, value_type=bytes, **options)
+        self._encode = encode
+        self._decode = decode
+        self.shards: dict[int, Shard[S]] = {}
+        # Partitions whose changelog has been read to its end since they were assigned.
+        self.recovered: set[int] = set()
+        # Where each fence stood at the last checkpoint.
+        self._stored_end: dict[int, int] = {}
+
+    def shard(self, partition: int) -> Shard[S]:
+        """The states of a partition; made when first asked for."""
+        shard = self.shards.get(partition)
+        if shard is None:
+            shard = self.shards[partition] = Shard(self._encode, self._decode)
+        return shard
+
+    # -- recovery, called by Faust
+
+    def apply_changelog_batch(self, batch: Iterable[EventT[Any]]) -> None:
+        """Restore what a changelog holds. Faust would log an error here and spin; we end instead."""
+        try:
+            for event in batch:
+                records: Any = event.value  # the list of records that the transport put there
+                for record in records:
+                    self._restore(record.partition, record.key, record.value)
+        except BrokenLog as error:
+            fail_stop("changelog.unreadable", table=self.name, error=str(error))
+
+    def _restore(self, partition: int, key: bytes, value: bytes | None) -> None:
+        if value is None:
+            return
+        shard = self.shard(partition)
+        if key == _FENCE:
+            shard.restore_fence(value)
+            self._stored_end[partition] = shard.fence.end
+        else:
+            shard.restore(_to_subject(key), value)
+
+    async def on_rebalance(
+        self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
+    ) -> None:
+        """Drop the states of partitions that are ours no longer; those we keep stay as they are."""
+        changelog = self.changelog_topic_name
+        for tp in revoked | newly_assigned:
+            if tp.topic == changelog:
+                self.shards.pop(tp.partition, None)
+                self._stored_end.pop(tp.partition, None)
+                self.recovered.discard(tp.partition)
+        await super().on_rebalance(assigned, revoked, newly_assigned, generation_id)
+
+    async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
+        """Every assigned partition has its shard from here on, empty or not."""
+        await super().on_recovery_completed(active_tps, standby_tps)
+        for tp in active_tps:
+            self.shard(tp.partition)
+            self.recovered.add(tp.partition)
+
+    def persisted_offset(self, tp: TP) -> int | None:  # noqa: ARG002  # Faust's signature
+        """Nothing is kept on disk: recovery starts at the beginning of the changelog."""
+        return None
+
+    # -- checkpoints
+
+    def take_changes(self) -> Iterator[tuple[int, int, list[tuple[bytes, bytes]]]]:
+        """
+        Take what has changed since the last call, encoded.
+
+        Yields:
+            Partition; the input offset it is applied up to; changelog records in the order they must be written:
+            states, then the fence, so that a fence never claims what its states do not hold.
+        """
+        for partition, shard in self.shards.items():
+            if not shard.dirty and shard.fence.end == self._stored_end.get(partition, 0):
+                continue
+            writes = [(_to_key(key), shard.sealed(key)) for key in shard.dirty]
+            writes.append((_FENCE, msgspec.msgpack.encode(shard.fence)))
+            shard.dirty.clear()
+            self._stored_end[partition] = shard.fence.end
+            yield partition, shard.fence.end, writes

@@ -1,0 +1,235 @@
+"""
+Faust at the speed of a loop: one message per (partition, fetch), and commits that follow the checkpoint.
+
+What is repaired here, each with a test in tests/streams/test_stock_faults.py that fails on stock Faust 0.15.3:
+
+- commits ran one past an event still in work, and past events whose outputs were not durable: `force_commit` commits
+  what the last checkpoint noted and nothing else, whoever calls it (timer, rebalance, stop, task error);
+- `flush()` gave up after 100 ms: the checkpoint waits for acknowledgements instead (streams/outbox.py);
+- `wait_empty` had no limit and could not be cancelled: it has one, and ends in a checkpoint;
+- each record cost ~60 us of task switching: a batch costs that once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+import faust
+from faust.transport.consumer import Consumer as BaseConsumer
+from faust.transport.drivers import TRANSPORTS
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage, Message
+
+from streams.endings import fail_stop, now_s
+
+if TYPE_CHECKING:
+    from aiokafka import ConsumerRecord
+    from mode.types import ServiceT
+
+SCHEME = "plg"
+TRANSPORTS.aliases[SCHEME] = "streams.transport:Transport"
+
+
+class PassThroughSchema(faust.Schema[Any, Any]):
+    """Hands over what the consumer made; decoding is ours, so that bad bytes never reach Faust's error paths."""
+
+    def compile(self, app: faust.App, **_options: Any) -> Callable[..., Awaitable[Any]]:  # type: ignore[override]  # Faust's own signature is untyped
+        """Build the function that turns a message into an event without looking at it."""
+
+        async def decode(message: Message, *, propagate: bool = False) -> Any:  # noqa: ARG001  # Faust's calling convention
+            return app.create_event(message.key, message.value, None, message)
+
+        return decode
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """The driver's thread, which also remembers when the group last heard from us."""
+
+    # On the clock of `now_s`; None before the first join.
+    last_heartbeat: float | None = None
+
+    async def on_start(self) -> None:
+        """Start the consumer and listen to its heartbeats."""
+        await super().on_start()
+        coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001  # aiokafka offers no public hook
+        send_heartbeat = coordinator._do_heartbeat  # noqa: SLF001
+
+        async def observed() -> bool:
+            answered = bool(await send_heartbeat())
+            if answered:
+                self.last_heartbeat = now_s()
+            return answered
+
+        coordinator._do_heartbeat = observed  # noqa: SLF001
+
+
+class CheckpointConsumer(BaseConsumer):
+    """What is ours of a Faust consumer, whatever carries the records: batches in, checkpoints committed."""
+
+    # Set by the app before it starts: brings a checkpoint about and returns when its offsets are committable.
+    checkpoint: Callable[[], Awaitable[None]] | None = None
+    drain_timeout_s: float = 15.0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._checkpointed: dict[TP, int] = {}
+        super().__init__(*args, **kwargs)
+
+    # -- batches
+
+    async def _drain_messages(self, fetcher: ServiceT) -> None:
+        try:
+            while not (self.should_stop or fetcher.should_stop):
+                records, _active = await self._wait_next_records(1.0)
+                generation = self.app.consumer_generation_id
+                await asyncio.sleep(0)
+                if not records or not self.flow_active:
+                    continue
+                for tp, fetched in records.items():
+                    # A rebalance while we delivered: the rest belongs to the old positions.
+                    if generation != self.app.consumer_generation_id or not self.flow_active:
+                        break
+                    await self._deliver(tp, fetched, generation)
+        except self.consumer_stopped_errors:
+            if not self.app.should_stop:
+                raise
+        except asyncio.CancelledError:
+            if not self.app.should_stop:
+                raise
+
+    async def _deliver(self, tp: TP, fetched: list[ConsumerRecord[bytes, bytes]], generation: int) -> None:
+        wanted = self._read_offset[tp]
+        # `>=`: after a seek the read offset is the *next* record's. With `>` each moved partition loses one record.
+        batch = fetched if wanted is None else [record for record in fetched if record.offset >= wanted]
+        if not batch:
+            return
+        last = batch[-1]
+        message = ConsumerMessage(
+            last.topic,
+            last.partition,
+            last.offset,
+            last.timestamp / 1000,
+            last.timestamp_type,
+            [],
+            b"",
+            cast(Any, batch),
+            None,
+            tp=tp,
+            generation_id=generation,
+        )
+        # Before the wait: a rebalance during it seeks, and what it seeks to must not be overwritten afterwards.
+        self._read_offset[tp] = last.offset + 1
+        await self.wait_first(self.callback(message), self.suspend_flow.wait())
+
+    # -- commits
+
+    def make_committable(self, offsets: Mapping[TP, int]) -> None:
+        """Note what a finished checkpoint covers: for each partition the offset after the last record applied."""
+        self._checkpointed.update(offsets)
+
+    async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ARG002, FBT001, FBT002  # Faust's signature
+        """Commit what the last checkpoint covers, and nothing else."""
+        # Faust's own book of acks is not used; it must not grow.
+        self._acked.clear()
+        self._acked_index.clear()
+        self._gap.clear()
+        assigned = self.assignment()
+        offsets = {
+            tp: offset
+            for tp, offset in self._checkpointed.items()
+            if tp in assigned and offset > (self._committed_offset[tp] or 0)
+        }
+        if not offsets:
+            return False
+        committed = bool(await self._commit(offsets))
+        if committed:
+            self._committed_offset.update(offsets)
+        return committed
+
+    async def perform_seek(self) -> None:
+        """Go to the committed offsets; what an older assignment had reached no longer counts."""
+        self._checkpointed.clear()
+        await super().perform_seek()
+
+    # -- endings
+
+    async def wait_empty(self) -> None:
+        """
+        Let the agents finish the batches in their hands, then checkpoint and commit.
+
+        On revoke and on stop. Past `drain_timeout_s` the process ends: the partitions will have another owner, and
+        what is dirty must never be written later.
+        """
+        try:
+            await asyncio.wait_for(self._drain(), self.drain_timeout_s)
+        except TimeoutError:
+            fail_stop("drain.timeout", limit_s=self.drain_timeout_s, unfinished=len(self._unacked_messages))
+
+    async def _drain(self) -> None:
+        while self._unacked_messages:
+            await asyncio.sleep(0.005)
+            self._clean_unacked_messages()
+        if self.checkpoint is not None:
+            await self.checkpoint()
+        await self.commit()
+
+
+class Consumer(CheckpointConsumer, driver.Consumer):
+    """A Faust consumer over aiokafka that delivers batches, commits checkpoints and knows its last heartbeat."""
+
+    _thread: ConsumerThread
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Joining the group is as good as a heartbeat."""
+        self._thread.last_heartbeat = now_s()
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    def has_lag(self) -> bool:
+        """True while some partition has records not yet handed to an agent, as far as the last fetch showed."""
+        for tp in self.assignment():
+            end = self.highwater(tp)
+            if end is not None and not self._is_changelog_tp(tp) and (self._read_offset[tp] or 0) < end:
+                return True
+        return False
+
+    def heartbeat_age_s(self) -> float:
+        """Seconds since the group last heard from us; 0 before the first join."""
+        last = self._thread.last_heartbeat
+        return 0.0 if last is None else now_s() - last
+
+
+class Producer(driver.Producer):
+    """Faust's producer, which this app does not use: nothing may be sent around the outbox."""
+
+    async def on_start(self) -> None:
+        """Open no connection."""
+
+    async def on_stop(self) -> None:
+        """Nothing was opened."""
+
+    async def flush(self) -> None:
+        """Nothing to flush: durability is the checkpoint's business."""
+
+    async def send(self, *_args: Any, **_kwargs: Any) -> Any:
+        """
+        Refuse.
+
+        Raises:
+            RuntimeError: Always; agents send through `streams.outbox.Outbox`.
+        """
+        raise RuntimeError("send through the outbox, not through Faust")
+
+    def send_soon(self, fut: Any) -> None:  # noqa: ARG002  # Faust's signature
+        """Refuse like `send`."""
+        raise RuntimeError("send through the outbox, not through Faust")
+
+
+class Transport(driver.Transport):
+    """Registered with Faust as `plg://`."""
+
+    Consumer = cast(Any, Consumer)
+    Producer = cast(Any, Producer)

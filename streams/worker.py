@@ -1,0 +1,122 @@
+"""Runs one worker: start, watch, stop within a limit."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import time
+
+import structlog
+
+from signals.config import Clock, Config
+from streams.admin import require_topics
+from streams.app import Parts, build
+from streams.endings import EXIT_FAILED, Deadline, Watchdog, fail_stop
+from streams.settings import Settings
+from streams.ticks import WallTicks
+
+log = structlog.get_logger()
+
+
+def run_worker(config: Config, settings: Settings) -> int:
+    """
+    Run a worker until SIGTERM or SIGINT.
+
+    Returns:
+        The process's exit code.
+
+    Raises:
+        PlgError: No broker, or topics that do not fit; the text says what to do.
+    """
+    require_topics(config, settings)
+    return asyncio.run(_run(config, settings))
+
+
+async def _run(config: Config, settings: Settings) -> int:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    logging.getLogger("faust").setLevel(logging.ERROR)
+    logging.getLogger("aiokafka").setLevel(logging.ERROR)
+    logging.getLogger("mode").setLevel(logging.ERROR)
+
+    parts = build(config, settings)
+    parts.outbox.start()
+    parts.app.in_worker = True
+    parts.app.finalize()
+    parts.consumer.checkpoint = parts.checkpoint.run
+    parts.consumer.drain_timeout_s = settings.drain_timeout_s
+    await parts.app.start()
+    checkpoints = loop.create_task(parts.checkpoint.run_every(settings.checkpoint_s, lambda: parts.idle))
+    watchdog = Watchdog(_Health(parts, settings, loop).complaint)
+    watchdog.start()
+    ticks = WallTicks(config, settings) if config.clock is Clock.WALL else None
+    log.info("worker.started", prefix=config.prefix, config=config.hash, clock=config.clock.value)
+
+    crashed = loop.create_task(parts.app.wait_until_stopped())
+    stopping = loop.create_task(stop.wait())
+    ticking = loop.create_task(_tick(parts, ticks, settings)) if ticks is not None else None
+    await asyncio.wait({crashed, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if not stop.is_set():
+        fail_stop("worker.crashed", reason=repr(parts.app.crash_reason))
+
+    log.info("worker.stopping")
+    deadline = Deadline(settings.stop_timeout_s, "stop.timeout").start()
+    watchdog.stop()
+    for task in (checkpoints, ticking):
+        if task is not None:
+            task.cancel()
+    await parts.app.stop()
+    parts.outbox.stop()
+    deadline.cancel()
+    log.info("worker.stopped")
+    return EXIT_FAILED if parts.app.crashed else 0
+
+
+async def _tick(parts: Parts, ticks: WallTicks, settings: Settings) -> None:
+    """Let time pass for silent subjects while this worker owns partition 0: one sender in the group."""
+    while True:
+        await asyncio.sleep(min(1.0, settings.tick_s))
+        if not parts.idle and 0 in parts.users.recovered:
+            await asyncio.to_thread(ticks.step, time.time_ns() // 1_000_000)
+
+
+class _Health:
+    """What the watchdog asks: is the loop turning, are sends acknowledged, does work move while there is lag."""
+
+    def __init__(self, parts: Parts, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
+        self._parts = parts
+        self._settings = settings
+        self._loop = loop
+        self._turned_at = time.monotonic()
+        self._moved_at = time.monotonic()
+        self._work = 0
+
+    def complaint(self) -> str | None:
+        """Why the worker should end now, or None."""
+        now = time.monotonic()
+        self._loop.call_soon_threadsafe(self._turn)
+        if now - self._turned_at > self._settings.progress_timeout_s:
+            return "the event loop does not turn"
+        if self._parts.outbox.oldest_unacked_s() > self._settings.send_timeout_s:
+            return "a send is not acknowledged"
+        return self._no_progress(now)
+
+    def _turn(self) -> None:
+        self._turned_at = time.monotonic()
+
+    def _no_progress(self, now: float) -> str | None:
+        metrics = self._parts.metrics
+        work = metrics.ingested + metrics.user_records + metrics.workspace_records + metrics.recovered
+        if work != self._work or not self._has_work_waiting():
+            self._work, self._moved_at = work, now
+        if now - self._moved_at > self._settings.progress_timeout_s:
+            return "there is lag or a recovery, and nothing moves"
+        return None
+
+    def _has_work_waiting(self) -> bool:
+        if self._parts.idle:
+            return True
+        return self._parts.consumer.has_lag()

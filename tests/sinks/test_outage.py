@@ -1,0 +1,43 @@
+"""The waiting of a sink: how long until the next attempt."""
+
+from __future__ import annotations
+
+from sinks.outage import Outage
+
+
+class Clock:
+    """Seconds that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        """Tell the time."""
+        return self.now
+
+
+def test_waits_double_from_half_a_second_to_fifteen() -> None:
+    clock = Clock()
+    outage = Outage(clock)
+    waits = []
+
+    for _ in range(7):
+        outage.extend()
+        waits.append(outage.remaining())
+        clock.now += outage.remaining()
+
+    assert waits == [0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 15.0]
+
+
+def test_end_tells_the_length_and_the_next_outage_starts_small() -> None:
+    clock = Clock()
+    outage = Outage(clock)
+    outage.extend()
+    clock.now += 3
+    outage.extend()
+
+    seconds = outage.end()
+    lasts_after_end = bool(outage)
+    outage.extend()
+
+    assert (seconds, lasts_after_end, outage.remaining()) == (3.0, False, 0.5)
