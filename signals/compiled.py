@@ -64,6 +64,7 @@ class Engine:
                 self.watched[rule.window] = (*self.watched.get(rule.window, ()), rule.name)
         self.is_gated = bool(config.events.activated)
         self.assumed_activated_before = _first_instant(config)
+        self.workspaces_per_user = config.limits.workspaces_per_user
         self.alert_cooldown_ms = milliseconds(config.alerts.cooldown)
         self.internal_users = frozenset(config.internal.user_ids)
         self._internal_domains = frozenset(config.internal.domains)

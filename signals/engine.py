@@ -156,7 +156,7 @@ def _apply_to_user(user: UserState, event: Event, place: Place, engine: Engine, 
             out.notes.append(Note.INTERNAL)
             return
     progress = Progress(roles, is_internal=is_internal)
-    apply_event(user, event, progress, engine.config.limits.workspaces_per_user)
+    apply_event(user, event, progress, engine.workspaces_per_user)
     if progress.is_active and progress.membership is not None:
         progress.day = progress.membership.add_day(engine.days.day_of(event.time))
     if progress.workspace is None:

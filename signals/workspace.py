@@ -94,8 +94,7 @@ def apply_fact(workspace: WorkspaceState, fact: Fact, watched: Mapping[int, Iter
         return _NO_CHANGE
     if workspace.since is None or fact.time < workspace.since:
         workspace.since = fact.time
-    if fact.time > workspace.until:
-        workspace.until = fact.time
+    workspace.until = max(workspace.until, fact.time)
     workspace.members += fact.joined
     if fact.type is _GROUP:
         name = fact.traits.get("name")

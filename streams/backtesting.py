@@ -32,7 +32,8 @@ class RecordedFact(msgspec.Struct):
 
     partition: int
     offset: int
-    value: msgspec.Raw | None = None
+    # The record as JSON; `null` for a tombstone.
+    value: msgspec.Raw = msgspec.Raw(b"null")
 
 
 @dataclass
@@ -105,8 +106,9 @@ def backtest_facts(
                 raise BacktestFailed(
                     f"line {report.records + 1} is no recorded fact ({error}); record with `plg topics record`"
                 ) from error
-            if record.value is not None:
-                write(run.feed(record.partition, record.offset, bytes(record.value)))
+            value = bytes(record.value)
+            if value != b"null":
+                write(run.feed(record.partition, record.offset, value))
             report.records += 1
         write(run.finish())
     report.seconds = time.monotonic() - started

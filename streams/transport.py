@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from mode.types import ServiceT
 
 SCHEME = "plg"
+# A fetch without records ends after this long: a seek waits for it.
+FETCH_WAIT_S = 0.5
+# How soon to look again while every partition is paused.
+IDLE_S = 0.05
 TRANSPORTS.aliases[SCHEME] = "streams.transport:Transport"
 
 
@@ -74,6 +78,9 @@ class CheckpointConsumer(BaseConsumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._checkpointed: dict[TP, int] = {}
+        # Held while records are fetched and while positions are sought, so that a fetch is wholly before or after.
+        self._positions = asyncio.Lock()
+        self._seeks = 0
         super().__init__(*args, **kwargs)
 
     # -- batches
@@ -81,22 +88,33 @@ class CheckpointConsumer(BaseConsumer):
     async def _drain_messages(self, fetcher: ServiceT) -> None:
         try:
             while not (self.should_stop or fetcher.should_stop):
-                records, _active = await self._wait_next_records(1.0)
-                generation = self.app.consumer_generation_id
+                if not self.flow_active:
+                    await self.wait(self.can_resume_flow)  # type: ignore[arg-type]  # mode means any event
+                await self._fetch_and_deliver()
                 await asyncio.sleep(0)
-                if not records or not self.flow_active:
-                    continue
-                for tp, fetched in records.items():
-                    # A rebalance while we delivered: the rest belongs to the old positions.
-                    if generation != self.app.consumer_generation_id or not self.flow_active:
-                        break
-                    await self._deliver(tp, fetched, generation)
         except self.consumer_stopped_errors:
             if not self.app.should_stop:
                 raise
         except asyncio.CancelledError:
             if not self.app.should_stop:
                 raise
+
+    async def _fetch_and_deliver(self) -> None:
+        active = self._get_active_partitions()
+        if not active:
+            await self.sleep(IDLE_S)
+            return
+        async with self._positions:
+            if not self.flow_active:
+                return
+            generation, seeks = self.app.consumer_generation_id, self._seeks
+            records = await self._getmany(active_partitions=active, timeout=FETCH_WAIT_S)
+        for tp, fetched in (records or {}).items():
+            # Fetched before a seek or a rebalance, they stand anywhere: delivered now, they would hide the records
+            # between the new position and their own. What is dropped here is fetched again from the new position.
+            if generation != self.app.consumer_generation_id or seeks != self._seeks or not self.flow_active:
+                return
+            await self._deliver(tp, fetched, generation)
 
     async def _deliver(self, tp: TP, fetched: list[ConsumerRecord[bytes, bytes]], generation: int) -> None:
         wanted = self._read_offset[tp]
@@ -149,8 +167,16 @@ class CheckpointConsumer(BaseConsumer):
 
     async def perform_seek(self) -> None:
         """Go to the committed offsets; what an older assignment had reached no longer counts."""
-        self._checkpointed.clear()
-        await super().perform_seek()
+        async with self._positions:
+            self._seeks += 1
+            self._checkpointed.clear()
+            await super().perform_seek()
+
+    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
+        """Go to where the recovery of a table starts."""
+        async with self._positions:
+            self._seeks += 1
+            await super().seek_wait(partitions)  # type: ignore[safe-super]  # the driver stands behind
 
     # -- endings
 

@@ -33,7 +33,7 @@ FIRST_DAY = MONDAY // DAY_MS
 
 _ids = count(1)
 
-ACTIVATION = {"events": {"activated": ["Report Shared"]}}
+ACTIVATION: dict[str, object] = {"events": {"activated": ["Report Shared"]}}
 
 
 @cache

@@ -42,10 +42,7 @@ class Person:
 
     def listed(self) -> list[str]:
         """The real workspaces he has, by the order of application."""
-        last = {}
-        for workspace, what in self.log:
-            if what in {"in", "out"}:
-                last[workspace] = what
+        last = {workspace: what for workspace, what in self.log if what in {"in", "out"}}
         return [workspace for workspace, what in last.items() if what == "in"]
 
     def last_active_in(self, workspaces: list[str]) -> str | None:

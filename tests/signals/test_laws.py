@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signals.engine import (
@@ -128,6 +128,7 @@ class Run:
 seeds = st.integers(0, 10**9)
 
 
+@settings(deadline=None)
 @given(seeds, st.sampled_from((5, 40, 300)))
 def test_engine_agrees_with_the_brute_force_reference(seed: int, spread_days: int) -> None:
     history = random_history(seed, length=120, spread_days=spread_days)
@@ -141,6 +142,7 @@ def test_engine_agrees_with_the_brute_force_reference(seed: int, spread_days: in
     assert sorted(fired) == sorted(reference.fired)
 
 
+@settings(deadline=None)
 @given(seeds)
 def test_ids_are_unique_and_every_signal_ends_in_at_most_one_final_verdict(seed: int) -> None:
     run = Run(engine(SETTINGS))
@@ -162,6 +164,7 @@ def held_in(workspaces: Shard[WorkspaceState], key: str) -> list[Firing]:
     return state.policy.held
 
 
+@settings(deadline=None)
 @given(seeds, st.integers(1, 40))
 def test_states_that_go_through_their_bytes_change_nothing(seed: int, every: int) -> None:
     history = random_history(seed, length=100, spread_days=40)
@@ -175,6 +178,7 @@ def test_states_that_go_through_their_bytes_change_nothing(seed: int, every: int
     assert recoded.alerts == straight.alerts
 
 
+@settings(deadline=None)
 @given(seeds, st.data())
 def test_replay_after_a_crash_and_records_sent_again_change_nothing(seed: int, data: st.DataObject) -> None:
     history = random_history(seed, length=80, spread_days=40)
@@ -218,6 +222,7 @@ def workspace_ids(shard: Shard[WorkspaceState], facts: Sequence[Fact], start: in
     return ids
 
 
+@settings(deadline=None)
 @given(seeds, st.integers(1, 5), st.randoms(use_true_random=False))
 def test_interleaving_of_partitions_leaves_who_got_which_signal_unchanged(
     seed: int, partitions: int, shuffle: random.Random
