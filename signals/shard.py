@@ -157,16 +157,21 @@ class Shard(Generic[S]):
             at_here = _SEAL.unpack_from(here)[0] if isinstance(here, bytes) else here.at
             if at_here > at:
                 self.dirty.add(key)
-            if at_here >= at:
+                return
+            if at_here == at:
+                self.dirty.discard(key)
                 return
         self._states[key] = sealed
         self.dirty.discard(key)
         if due >= 0:
             self._schedule(key, due)
 
-    def restore_fence(self, stored: bytes) -> None:
+    def restore_fence(self, stored: bytes) -> int:
         """
         Take a stored fence unless a newer one is here.
+
+        Returns:
+            The `end` of the stored fence: where it is behind the one here, that one must be written again.
 
         Raises:
             BrokenLog: The bytes are no stored fence.
@@ -177,6 +182,7 @@ class Shard(Generic[S]):
             raise BrokenLog(f"a stored fence cannot be read: {error}") from error
         if fence.end >= self.fence.end:
             self.fence = fence
+        return fence.end
 
     def _schedule(self, key: str, due: int) -> None:
         if self._scheduled.get(key) != due:

@@ -24,6 +24,10 @@ class TopicsMissing(PlgError):
     """Topics are missing or have the wrong number of partitions; the text names them and the command that helps."""
 
 
+class GroupInUse(PlgError):
+    """Members of the consumer group are running where none may."""
+
+
 @dataclass(frozen=True)
 class TopicReport:
     """One topic held against its specification: `problem` is empty where it fits."""
@@ -77,6 +81,31 @@ def create_topics(config: Config, settings: Settings, *, sources: bool = False) 
                 [NewTopic(spec.name, spec.partitions, replication, topic_configs=spec.settings) for spec in missing]
             )
     return [spec.name for spec in missing]
+
+
+def reset_topics(config: Config, settings: Settings) -> list[str]:
+    """
+    Forget everything derived: our logs, the changelogs and what the group has committed, so that it is built again.
+
+    The customer's topics, signals, alerts and verdicts stay. What fires again has the same id, and sinks drop it.
+
+    Returns:
+        The topics made anew.
+
+    Raises:
+        GroupInUse: Workers are running.
+    """
+    topics = Topics(config.prefix, config.topics.partitions)
+    derived = {topics.user_events, topics.workspace_facts, topics.users_changelog, topics.workspaces_changelog}
+    with _admin(settings) as client:
+        groups = client.describe_groups([config.prefix])
+        if any(group["members"] for group in groups.values() if isinstance(group, dict)):
+            raise GroupInUse(f"workers of group {config.prefix} are running; stop them first")
+        present = derived & set(client.list_topics())
+        if present:
+            client.delete_topics(sorted(present))
+        client.delete_groups([config.prefix])
+    return create_topics(config, settings)
 
 
 def check_topics(config: Config, settings: Settings) -> list[TopicReport]:

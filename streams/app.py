@@ -18,6 +18,7 @@ from signals.user import UserState
 from signals.workspace import WorkspaceState
 from streams.agents import River
 from streams.checkpoint import Checkpoint
+from streams.continuity import Continuity
 from streams.endings import fail_stop
 from streams.metrics import Metrics
 from streams.outbox import Outbox
@@ -45,8 +46,14 @@ class Parts:
     workspaces: StateTable[WorkspaceState]
     outbox: Outbox
     checkpoint: Checkpoint
+    continuity: Continuity
     metrics: Metrics
     topics: Topics
+
+    async def last_checkpoint(self) -> None:
+        """Checkpoint before partitions go; where ingest stood in them means nothing to the next assignment."""
+        await self.checkpoint.run()
+        self.river.positions.clear()
 
     @property
     def consumer(self) -> Consumer:
@@ -69,10 +76,10 @@ def build(config: Config, settings: Settings) -> Parts:
     topics = Topics(config.prefix, config.topics.partitions)
     metrics = Metrics()
     outbox = Outbox(settings.kafka_options)
-    app = _faust_app(config, settings)
+    app = faust_app(config, settings)
     users = _table(app, "users", topics, decode_user_state)
     workspaces = _table(app, "workspaces", topics, decode_workspace_state)
-    owner = _Owner(app, settings)
+    owner = Owner(app, settings)
     river = River(
         config=config,
         engine=Engine(config, Domains(config.domains)),
@@ -83,20 +90,22 @@ def build(config: Config, settings: Settings) -> Parts:
         still_owner=owner.check,
         metrics=metrics,
     )
+    tables: dict[str, StateTable[Any]] = {topics.user_events: users, topics.workspace_facts: workspaces}
     snapshots = Snapshots(workspaces, outbox, topics)
     checkpoint = Checkpoint(
         sender=outbox,
-        tables={topics.user_events: users, topics.workspace_facts: workspaces},
+        tables=tables,
         positions=lambda: river.positions,
         commit=owner.commit,
         at_barrier=snapshots.send_due,
         still_owner=owner.check,
         metrics=metrics,
     )
+    continuity = Continuity(tables, lambda tps: cast(Consumer, app.consumer).highwaters(*tps))
     app.agent(app.topic(*config.source.topics, internal=False), name="ingest")(river.ingest)
     app.agent(app.topic(topics.user_events, internal=False), name="users")(river.users)
     app.agent(app.topic(topics.workspace_facts, internal=False), name="workspaces")(river.workspaces)
-    return Parts(app, river, users, workspaces, outbox, checkpoint, metrics, topics)
+    return Parts(app, river, users, workspaces, outbox, checkpoint, continuity, metrics, topics)
 
 
 def _table(app: faust.App, name: str, topics: Topics, decode: Callable[[bytes], S]) -> StateTable[S]:
@@ -111,7 +120,7 @@ def _table(app: faust.App, name: str, topics: Topics, decode: Callable[[bytes], 
     return cast(StateTable[S], table)
 
 
-class _Owner:
+class Owner:
     """Whether the partitions are still ours, and the commits that rest on it."""
 
     def __init__(self, app: faust.App, settings: Settings) -> None:
@@ -134,7 +143,8 @@ class _Owner:
             await consumer.commit()
 
 
-def _faust_app(config: Config, settings: Settings) -> faust.App:
+def faust_app(config: Config, settings: Settings) -> faust.App:
+    """Make the Faust app with every setting that our guarantees rest on; call it inside the running loop."""
     servers = ";".join(f"{SCHEME}://{server.strip()}" for server in settings.kafka.split(","))
     options: dict[str, Any] = {
         "broker": servers,

@@ -72,7 +72,21 @@ class Checkpoint:
         self._one_at_a_time = asyncio.Lock()
 
     async def run(self) -> None:
-        """Bring one checkpoint about and return when its offsets are committed."""
+        """
+        Bring one checkpoint about and return when its offsets are committed.
+
+        Once begun it runs to its end, even if the caller is cancelled: what it has taken from the tables is nowhere
+        else, and a later checkpoint would write a fence past it. A failure ends the process.
+        """
+        await asyncio.shield(asyncio.ensure_future(self._run_or_end()))
+
+    async def _run_or_end(self) -> None:
+        try:
+            await self._run()
+        except Exception as error:  # noqa: BLE001  # whatever it is, nothing may be committed after it
+            fail_stop("checkpoint.failed", error=repr(error))
+
+    async def _run(self) -> None:
         async with self._one_at_a_time:
             started = time.monotonic()
             self._metrics.checkpoint_in_flight = True
@@ -96,10 +110,7 @@ class Checkpoint:
         while True:
             await asyncio.sleep(interval_s)
             if not is_idle():
-                try:
-                    await self.run()
-                except Exception as error:  # noqa: BLE001  # whatever it is, nothing may be committed after it
-                    fail_stop("checkpoint.failed", error=repr(error))
+                await self.run()
 
     def _take(self) -> tuple[list[tuple[str, int, bytes, bytes]], dict[TP, int]]:
         writes: list[tuple[str, int, bytes, bytes]] = []

@@ -143,6 +143,28 @@ def topics_check(config: ConfigOption = None) -> None:
     raise typer.Exit(1 if any(report.problem for report in reports) else 0)
 
 
+@topics_app.command("reset")
+def topics_reset(
+    config: ConfigOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """
+    Forget our logs, states and offsets, and build everything again from the product's topics.
+
+    For a log that was recreated, or a change that needs a rebuild. Stop the workers first. Signals and alerts that
+    fire again keep their ids, and sinks drop what they have.
+    """
+    from streams.admin import reset_topics
+    from streams.config_source import load_config
+
+    settings = Settings()
+    loaded = load_config(config or settings.config)
+    if not yes:
+        typer.confirm(f"Delete all states of prefix {loaded.prefix} at {settings.kafka}?", abort=True)
+    made = reset_topics(loaded, settings)
+    console.print("\n".join(f"made anew: {name}" for name in made))
+
+
 @topics_app.command("record")
 def topics_record(
     topic: Annotated[str, typer.Argument(help="A topic, such as plg.workspace-facts.")],

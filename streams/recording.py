@@ -12,7 +12,6 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from signals.errors import PlgError
 from streams.settings import Settings
 
-
 SILENCE_S = 10.0
 
 

@@ -52,6 +52,8 @@ class StateTable(faust.Table[bytes, bytes], Generic[S]):
         self.shards: dict[int, Shard[S]] = {}
         # Partitions whose changelog has been read to its end since they were assigned.
         self.recovered: set[int] = set()
+        # Partitions whose states have been held against their logs (streams/continuity.py).
+        self._verified: set[int] = set()
         # Where each fence stood at the last checkpoint.
         self._stored_end: dict[int, int] = {}
 
@@ -79,8 +81,7 @@ class StateTable(faust.Table[bytes, bytes], Generic[S]):
             return
         shard = self.shard(partition)
         if key == _FENCE:
-            shard.restore_fence(value)
-            self._stored_end[partition] = shard.fence.end
+            self._stored_end[partition] = shard.restore_fence(value)
         else:
             shard.restore(_to_subject(key), value)
 
@@ -94,6 +95,7 @@ class StateTable(faust.Table[bytes, bytes], Generic[S]):
                 self.shards.pop(tp.partition, None)
                 self._stored_end.pop(tp.partition, None)
                 self.recovered.discard(tp.partition)
+                self._verified.discard(tp.partition)
         await super().on_rebalance(assigned, revoked, newly_assigned, generation_id)
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
@@ -107,11 +109,19 @@ class StateTable(faust.Table[bytes, bytes], Generic[S]):
         """Nothing is kept on disk: recovery starts at the beginning of the changelog."""
         return None
 
+    def unverified(self) -> dict[int, int]:
+        """Partitions assigned since the last verification, each with the input offset its states are applied up to."""
+        return {number: shard.fence.end for number, shard in self.shards.items() if number not in self._verified}
+
+    def mark_verified(self) -> None:
+        """The partitions here have been held against their logs."""
+        self._verified.update(self.shards)
+
     # -- checkpoints
 
     def take_changes(self) -> Iterator[tuple[int, int, list[tuple[bytes, bytes]]]]:
         """
-        Take what has changed since the last call, encoded.
+        Take what has changed since the last call, encoded, and where every partition stands.
 
         Yields:
             Partition; the input offset it is applied up to; changelog records in the order they must be written:
@@ -119,6 +129,8 @@ class StateTable(faust.Table[bytes, bytes], Generic[S]):
         """
         for partition, shard in self.shards.items():
             if not shard.dirty and shard.fence.end == self._stored_end.get(partition, 0):
+                # Its offset all the same: a crash may have come between the last fence and its commit.
+                yield partition, shard.fence.end, []
                 continue
             writes = [(_to_key(key), shard.sealed(key)) for key in shard.dirty]
             writes.append((_FENCE, msgspec.msgpack.encode(shard.fence)))

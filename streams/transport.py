@@ -75,6 +75,8 @@ class CheckpointConsumer(BaseConsumer):
     # Set by the app before it starts: brings a checkpoint about and returns when its offsets are committable.
     checkpoint: Callable[[], Awaitable[None]] | None = None
     drain_timeout_s: float = 15.0
+    # Set by the app: holds recovered states against the committed offsets before the first record is taken.
+    verify: Callable[[Mapping[TP, int | None]], Awaitable[None]] | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._checkpointed: dict[TP, int] = {}
@@ -171,6 +173,8 @@ class CheckpointConsumer(BaseConsumer):
             self._seeks += 1
             self._checkpointed.clear()
             await super().perform_seek()
+            if self.verify is not None:
+                await self.verify(self._committed_offset)
 
     async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
         """Go to where the recovery of a table starts."""

@@ -46,7 +46,8 @@ async def _run(config: Config, settings: Settings) -> int:
     parts.outbox.start()
     parts.app.in_worker = True
     parts.app.finalize()
-    parts.consumer.checkpoint = parts.checkpoint.run
+    parts.consumer.checkpoint = parts.last_checkpoint
+    parts.consumer.verify = parts.continuity.verify
     parts.consumer.drain_timeout_s = settings.drain_timeout_s
     await parts.app.start()
     checkpoints = loop.create_task(parts.checkpoint.run_every(settings.checkpoint_s, lambda: parts.idle))

@@ -1,1 +1,1 @@
-"""The whole river on real servers: worker and sink processes beside a broker and a Redis, started, killed and read back."""
+"""The whole river on real servers: worker and sink processes, started, killed and read back."""

@@ -104,9 +104,6 @@ def test_a_state_that_a_stale_owner_wrote_over_is_kept_and_written_again() -> No
     assert (b"bob", sealed(Count(at=8, n=3))) in writes(worker)[0]
 
 
-@pytest.mark.xfail(
-    reason="StateTable._restore sets _stored_end from the fence it kept, not from the one last in the log"
-)
 def test_a_fence_that_a_stale_owner_wrote_over_is_kept_and_written_again() -> None:
     broker = Broker()
     newer = Fence({"product:0": Coordinate(8)}, end=9)
@@ -119,7 +116,6 @@ def test_a_fence_that_a_stale_owner_wrote_over_is_kept_and_written_again() -> No
     assert writes(worker)[0] == [(_FENCE, msgspec.msgpack.encode(newer))]
 
 
-@pytest.mark.xfail(reason="take_changes yields no offset for a partition whose fence is stored but not yet committed")
 def test_a_death_between_fence_and_commit_leaves_no_lag_on_a_quiet_partition() -> None:
     broker = Broker()
     log = TP(TOPICS.user_events, 0)

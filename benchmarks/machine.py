@@ -1,0 +1,147 @@
+"""The machine a run stands on: its cores, what is installed, and child processes that never stay behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import confluent_kafka
+
+_STOP_S = 40.0
+_TAIL_LINES = 15
+# Processes that want a core, the average of a minute: above half of one, somebody else works here too.
+_FREE_LOAD = 0.5
+
+
+class ProgramFailed(Exception):
+    """A program of the benchmark ended badly or took too long; the text holds the end of what it said."""
+
+
+@dataclass(frozen=True)
+class Cores:
+    """Who runs where: the programs on one core, broker and benchmark on another; None where nobody can say."""
+
+    program: int | None
+    broker: int | None
+
+    @property
+    def prefix(self) -> list[str]:
+        """What a program's command begins with."""
+        return [] if self.program is None else ["taskset", "-c", str(self.program)]
+
+    @property
+    def text(self) -> str:
+        """For the head of the report."""
+        count = os.cpu_count()
+        if self.program is None:
+            return f"{count} cores, nothing pinned: expect more noise"
+        return f"{count} cores: programs on core {self.program}, broker on core {self.broker}"
+
+
+def claim_cores() -> Cores:
+    """
+    Give the last two cores to the programs and to the broker.
+
+    This process moves to the broker's core; what it starts from now on follows it there, unless started as a program.
+    """
+    if not hasattr(os, "sched_setaffinity") or shutil.which("taskset") is None:
+        return Cores(None, None)
+    ours = sorted(os.sched_getaffinity(0))
+    if len(ours) < 2:  # noqa: PLR2004  # one for the program, one for the broker
+        return Cores(None, None)
+    os.sched_setaffinity(0, {ours[-2]})
+    return Cores(program=ours[-1], broker=ours[-2])
+
+
+def busy() -> str | None:
+    """What else the machine is doing, if that is enough to spoil rates; None when it is free."""
+    if not hasattr(os, "getloadavg"):
+        return None
+    waiting = os.getloadavg()[0]
+    return f"load {waiting:.1f} on {os.cpu_count()} cores" if waiting > _FREE_LOAD else None
+
+
+def versions(kafka: str) -> dict[str, str]:
+    """What the numbers depend on beside the machine."""
+    return {
+        "python": platform.python_version(),
+        "faust-streaming": version("faust-streaming"),
+        "aiokafka": version("aiokafka"),
+        "confluent-kafka": version("confluent-kafka"),
+        "librdkafka": confluent_kafka.libversion()[0],
+        "kafka": kafka,
+    }
+
+
+@contextlib.contextmanager
+def running(
+    arguments: Sequence[str], cores: Cores, log: Path, environment: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """
+    Run a Python program on the programs' core; at the end of the block it is gone.
+
+    In a session of its own: Ctrl-C reaches only us, and we end it.
+    """
+    with log.open("wb") as out:
+        child = subprocess.Popen(
+            [*cores.prefix, sys.executable, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(environment or {})},
+            start_new_session=True,
+        )
+    try:
+        yield child
+    finally:
+        if child.poll() is None:
+            child.terminate()
+            try:
+                child.wait(_STOP_S)
+            except (subprocess.TimeoutExpired, KeyboardInterrupt):
+                child.kill()
+                child.wait()
+
+
+def run_to_end(arguments: Sequence[str], cores: Cores, log: Path, limit_s: float) -> str:
+    """
+    Run a Python program to its end.
+
+    Returns:
+        What it printed.
+
+    Raises:
+        ProgramFailed: It ended with another code than 0, or not in time.
+    """
+    with running(arguments, cores, log) as child:
+        try:
+            code = child.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            raise ProgramFailed(f"{' '.join(arguments[:2])}: not done after {limit_s:g} s\n{tail(log)}") from None
+    if code:
+        raise ProgramFailed(f"{' '.join(arguments[:2])}: ended with code {code}\n{tail(log)}")
+    return log.read_text(errors="replace")
+
+
+def tail(log: Path) -> str:
+    """The end of what a program said."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-_TAIL_LINES:])
+
+
+def cpu_seconds(pid: int) -> float | None:
+    """CPU time that a process has used so far, all threads; None where the system does not tell."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    # The command's name may hold blanks; the fields are counted from behind it. utime and stime are 14 and 15 of all.
+    fields = stat.rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
