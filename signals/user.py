@@ -171,7 +171,7 @@ def apply_event(user: UserState, event: Event, progress: Progress, cap: int) -> 
         if isinstance(employees, int | float) and not isinstance(employees, bool):
             user.employees = employees
     is_leaving = _REMOVED in progress.roles
-    workspace = _place(user, event, progress.roles, may_be_personal=not (is_internal or is_leaving))
+    workspace = _place(user, event, progress.roles, may_be_personal=not is_internal)
     if workspace is None:
         return
     membership = _enter(user, workspace, event, progress, is_leaving=is_leaving, cap=cap)

@@ -113,7 +113,7 @@ class Reference:
         if listed:
             return person.last_active_in(listed) if Role.PROCUREMENT_REQUESTED in roles else None
         was_settled = any(what == "in" for _, what in person.log)
-        if was_settled or internal or Role.MEMBER_REMOVED in roles:
+        if was_settled or internal:
             return None
         return f"user:{event.user_id}"
 
