@@ -38,6 +38,8 @@ __all__ = [
     "decode_workspace_state",
     "encode_fact",
     "encode_state",
+    "set_aside_event",
+    "set_aside_fact",
     "snapshot_json",
     "step_user",
     "step_workspace",
@@ -120,6 +122,24 @@ def step_workspace(
     _apply_to_workspace(workspace, record, engine, out)
     shard.touch(key, workspace, offset)
     return out
+
+
+def set_aside_event(shard: Shard[UserState], event: Event, offset: int) -> None:
+    """Pass over an event that the step cannot apply: its place is taken, and its subject marked suspect."""
+    shard.fence.end = offset + 1
+    shard.fence.admit(f"{event.source.topic}:{event.source.partition}", Coordinate(event.source.offset))
+    user = shard.get(event.subject) or UserState()
+    user.is_suspect = True
+    shard.touch(event.subject, user, offset)
+
+
+def set_aside_fact(shard: Shard[WorkspaceState], fact: Fact, offset: int) -> None:
+    """Pass over a fact that the step cannot apply: its place is taken, and its workspace marked suspect."""
+    shard.fence.end = offset + 1
+    shard.fence.admit(f"u{fact.partition}", fact.coordinate)
+    workspace = shard.get(fact.workspace_id) or WorkspaceState()
+    workspace.is_suspect = True
+    shard.touch(fact.workspace_id, workspace, offset)
 
 
 def _take_tick(shard: Shard[UserState] | Shard[WorkspaceState], tick: Tick, out: Outputs) -> bool:

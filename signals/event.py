@@ -76,6 +76,10 @@ class Reason(StrEnum):
     NO_TIME = "no_time"
     # A record of our own logs that nobody of us wrote.
     FOREIGN = "foreign"
+    # The decoder raised what it should not: our fault, but the record's place in the queue is nobody else's.
+    DECODER_FAILED = "decoder_failed"
+    # A step raised an exception on this record again after two restarts; its subject is marked suspect.
+    STEP_FAILED = "step_failed"
     # A rule raised an exception; the record itself was applied.
     RULE_FAILED = "rule_failed"
 

@@ -40,6 +40,7 @@ def snapshot_json(workspace_id: str, workspace: WorkspaceState) -> bytes:
             "pending": [reason for pending in policy.pending for reason in pending.why],
             "verdicts": [_verdict(recent) for recent in policy.recent],
             "moved_to": workspace.moved_to,
+            "suspect": workspace.is_suspect,
             "updated_at": iso(workspace.until),
         }
     )

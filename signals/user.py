@@ -110,6 +110,8 @@ class UserState(FiredState, omit_defaults=True, gc=False):
     signed_up_at: int | None = None
     activated_at: int | None = None
     version: int = 0
+    # A record of his was set aside unapplied: what is known of him may be wrong.
+    is_suspect: bool = False
     # He has had a workspace other than the personal one, which is left for good by that.
     is_settled: bool = False
     workspaces: dict[str, Membership] = msgspec.field(default_factory=dict)

@@ -63,6 +63,8 @@ class WorkspaceState(FiredState, omit_defaults=True, gc=False):
     domain: str | None = None
     domain_kind: DomainKind | None = None
     moved_to: str | None = None
+    # A fact of it was set aside unapplied: what is known of it may be wrong.
+    is_suspect: bool = False
     policy: PolicyState = msgspec.field(default_factory=PolicyState)
 
 

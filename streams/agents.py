@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
+import traceback
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 import msgspec
 import structlog
@@ -13,10 +16,10 @@ from faust.types import TP, StreamT
 from signals.codec import decode_fact_record, decode_user_record, encode_record
 from signals.compiled import Engine
 from signals.contract import alert_json, signal_json, verdict_json
-from signals.engine import step_user, step_workspace
+from signals.engine import set_aside_event, set_aside_fact, step_user, step_workspace
 from signals.errors import BadRecord
-from signals.event import Reason, Source
-from signals.facts import Outputs
+from signals.event import Event, Reason, Source
+from signals.facts import Fact, Outputs
 from signals.formats.segment import SegmentDecoder
 from signals.shard import Fence
 from signals.user import UserState
@@ -24,6 +27,7 @@ from signals.workspace import WorkspaceState
 from sinks.dead_letters import DEAD_LETTER_VERSION
 from streams.endings import fail_stop
 from streams.metrics import Metrics
+from streams.outbox import Epoch
 from streams.tables import StateTable
 from streams.topics import Topics
 
@@ -34,6 +38,10 @@ log = structlog.get_logger()
 
 # Records between two chances for the loop to turn: a few milliseconds of work.
 SLICE = 100
+# A record on which the step has failed this often is set aside (DESIGN 4.5); a restart heals a passing fault.
+MAX_FAILURES = 2
+# How long the note about a failure may take before the process ends without it.
+NOTE_S = 5.0
 
 
 class Record(Protocol):
@@ -62,6 +70,21 @@ class Sender(Protocol):
 
     async def room(self) -> None:
         """Give way, and wait while too much is unacknowledged."""
+
+    def barrier(self) -> Epoch:
+        """Close the current epoch."""
+
+    async def durable(self, barrier: Epoch) -> None:
+        """Wait for every send before the barrier."""
+
+
+class StepFailed(Exception):
+    """A step raised an exception on one record; `__cause__` is what it raised."""
+
+    def __init__(self, table: StateTable[UserState] | StateTable[WorkspaceState], record: Record) -> None:
+        super().__init__(record.offset)
+        self.table = table
+        self.record = record
 
 
 class River:
@@ -122,11 +145,29 @@ class River:
             self._still_owner()
             try:
                 apply(records[start : start + SLICE])
-            except Exception as error:  # an exception in an agent would acknowledge the record
-                first = records[start]
-                log.exception("step.failed", topic=first.topic, partition=first.partition, offset=first.offset)
-                fail_stop("worker.failed", error=type(error).__name__)
+            except StepFailed as failed:
+                await self._end_after(failed)
+            except Exception as error:  # noqa: BLE001  # an exception in an agent would acknowledge the record
+                fail_stop("worker.failed", error=repr(error))
             await self._sender.room()
+
+    async def _end_after(self, failed: StepFailed) -> NoReturn:
+        """Leave a note for the next owner, so that it knows how often this record has ended a worker; then end."""
+        record, table = failed.record, failed.table
+        key, value = table.count_failure(record.partition, record.offset)
+        self._sender.send(table.changelog_topic_name, record.partition, key, value)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._sender.durable(self._sender.barrier()), NOTE_S)
+        cause = failed.__cause__
+        fail_stop(
+            "step.failed",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            # The type alone: the text of an exception may quote the record.
+            error=type(cause).__name__,
+            trace=_trace(cause),
+        )
 
     # -- slices: no await, so that a barrier never falls inside a record
 
@@ -138,6 +179,10 @@ class River:
                 event = decode(record.value, record.timestamp if record.timestamp >= 0 else None, source)
             except BadRecord as bad:
                 self._dead_letter(record, bad)
+            except Exception as error:  # noqa: BLE001  # one record is not worth a worker
+                place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+                log.error("decoder.failed", **place, error=type(error).__name__, trace=_trace(error))  # noqa: TRY400  # text may quote
+                self._dead_letter(record, BadRecord(Reason.DECODER_FAILED, type(error).__name__))
             else:
                 key = event.subject
                 send(topics.user_events, topics.of(key), key.encode(), encode_record(event))
@@ -148,25 +193,43 @@ class River:
     def _users_slice(self, records: Sequence[Record]) -> None:
         partition = records[0].partition
         shard, engine = self._users.shard(partition), self.engine
+        poisoned = _poisoned(self._users, partition)
         for record in records:
             try:
                 item = decode_user_record(record.value or b"")
             except msgspec.MsgspecError as error:
                 self._foreign(record, shard.fence, error)
                 continue
-            self._send_outputs(step_user(shard, item, record.offset, partition, engine), record)
+            if record.offset == poisoned and isinstance(item, Event):
+                set_aside_event(shard, item, record.offset)
+                self._dead_letter(record, BadRecord(Reason.STEP_FAILED))
+                continue
+            try:
+                outputs = step_user(shard, item, record.offset, partition, engine)
+            except Exception as error:
+                raise StepFailed(self._users, record) from error
+            self._send_outputs(outputs, record)
         self.metrics.user_records += len(records)
 
     def _workspaces_slice(self, records: Sequence[Record]) -> None:
         partition = records[0].partition
         shard, engine = self._workspaces.shard(partition), self.engine
+        poisoned = _poisoned(self._workspaces, partition)
         for record in records:
             try:
                 item = decode_fact_record(record.value or b"")
             except msgspec.MsgspecError as error:
                 self._foreign(record, shard.fence, error)
                 continue
-            self._send_outputs(step_workspace(shard, item, record.offset, partition, engine), record)
+            if record.offset == poisoned and isinstance(item, Fact):
+                set_aside_fact(shard, item, record.offset)
+                self._dead_letter(record, BadRecord(Reason.STEP_FAILED))
+                continue
+            try:
+                outputs = step_workspace(shard, item, record.offset, partition, engine)
+            except Exception as error:
+                raise StepFailed(self._workspaces, record) from error
+            self._send_outputs(outputs, record)
         self.metrics.workspace_records += len(records)
 
     # -- outputs
@@ -224,3 +287,13 @@ class River:
             record.value,
             [(name, text.encode("utf-8", "replace")) for name, text in headers.items()],
         )
+
+
+def _trace(error: BaseException | None) -> str:
+    return "".join(traceback.format_tb(error.__traceback__)) if error is not None else ""
+
+
+def _poisoned(table: StateTable[UserState] | StateTable[WorkspaceState], partition: int) -> int | None:
+    """The offset of the record that is to be set aside, if any."""
+    failure = table.failure(partition)
+    return failure.offset if failure is not None and failure.count >= MAX_FAILURES else None

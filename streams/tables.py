@@ -18,6 +18,7 @@ S = TypeVar("S", bound=State)
 # No subject begins with NUL: subjects are `user:`, `workspace:`, `anon:` or workspace ids taken from JSON text, and
 # a workspace id that does begin with it is stored behind `_ESCAPE`.
 _FENCE = b"\0fence"
+_FAILURE = b"\0failure"
 _ESCAPE = b"\0\0"
 
 
@@ -28,6 +29,13 @@ def _to_key(subject: str) -> bytes:
 
 def _to_subject(key: bytes) -> str:
     return key.removeprefix(_ESCAPE).decode("utf-8", "surrogatepass")
+
+
+class Failure(msgspec.Struct):
+    """How often the step has raised an exception on the record at `offset`; kept in the changelog over restarts."""
+
+    offset: int
+    count: int
 
 
 class StateTable(faust.Table[bytes, bytes], Generic[S]):
@@ -54,6 +62,8 @@ class StateTable(faust.Table[bytes, bytes], Generic[S]):
         self.recovered: set[int] = set()
         # Partitions whose states have been held against their logs (streams/continuity.py).
         self._verified: set[int] = set()
+        # By partition: the record on which the step failed last.
+        self._failures: dict[int, Failure] = {}
         # Where each fence stood at the last checkpoint.
         self._stored_end: dict[int, int] = {}
 
@@ -80,7 +90,9 @@ class StateTable(faust.Table[bytes, bytes], Generic[S]):
         if value is None:
             return
         shard = self.shard(partition)
-        if key == _FENCE:
+        if key == _FAILURE:
+            self._failures[partition] = msgspec.msgpack.decode(value, type=Failure)
+        elif key == _FENCE:
             self._stored_end[partition] = shard.restore_fence(value)
         else:
             shard.restore(_to_subject(key), value)
@@ -94,6 +106,7 @@ class StateTable(faust.Table[bytes, bytes], Generic[S]):
             if tp.topic == changelog:
                 self.shards.pop(tp.partition, None)
                 self._stored_end.pop(tp.partition, None)
+                self._failures.pop(tp.partition, None)
                 self.recovered.discard(tp.partition)
                 self._verified.discard(tp.partition)
         await super().on_rebalance(assigned, revoked, newly_assigned, generation_id)
@@ -108,6 +121,21 @@ class StateTable(faust.Table[bytes, bytes], Generic[S]):
     def persisted_offset(self, tp: TP) -> int | None:  # noqa: ARG002  # Faust's signature
         """Nothing is kept on disk: recovery starts at the beginning of the changelog."""
         return None
+
+    # -- records that the step cannot apply
+
+    def failure(self, partition: int) -> Failure | None:
+        """The record of a partition on which the step failed last, if any."""
+        return self._failures.get(partition)
+
+    def count_failure(self, partition: int, offset: int) -> tuple[bytes, bytes]:
+        """Count a failure of the step; returns the changelog record that lets the next owner know."""
+        last = self._failures.get(partition)
+        count = last.count + 1 if last is not None and last.offset == offset else 1
+        self._failures[partition] = failure = Failure(offset, count)
+        return _FAILURE, msgspec.msgpack.encode(failure)
+
+    # -- what stands in the way of a start
 
     def unverified(self) -> dict[int, int]:
         """Partitions assigned since the last verification, each with the input offset its states are applied up to."""

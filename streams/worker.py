@@ -13,6 +13,7 @@ from signals.config import Clock, Config
 from streams.admin import require_topics
 from streams.app import Parts, build
 from streams.endings import EXIT_FAILED, Deadline, Watchdog, fail_stop
+from streams.first_start import position_sources
 from streams.settings import Settings
 from streams.ticks import WallTicks
 
@@ -30,6 +31,7 @@ def run_worker(config: Config, settings: Settings) -> int:
         PlgError: No broker, or topics that do not fit; the text says what to do.
     """
     require_topics(config, settings)
+    position_sources(config, settings)
     return asyncio.run(_run(config, settings))
 
 
