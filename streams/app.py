@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import faust
@@ -152,6 +154,8 @@ def faust_app(config: Config, settings: Settings) -> faust.App:
         "Table": StateTable,
         "Schema": PassThroughSchema,
         "store": "memory://",
+        # Nothing of ours is in it, but Faust makes the folder, by default where the worker was started.
+        "datadir": Path(tempfile.gettempdir()) / "plg-faust",
         "table_standby_replicas": 0,
         "topic_partitions": config.topics.partitions,
         "topic_allow_declare": False,

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from confluent_kafka import KafkaException
 from rich.console import Console
 
 from signals.errors import PlgError
 from streams.logs import configure_logs
-from streams.settings import Settings
+from streams.settings import read_settings
 
 app = typer.Typer(
     name="plg",
@@ -44,11 +45,16 @@ ConfigArgument = Annotated[Path, typer.Argument(help="A config file, such as con
 
 
 def main() -> None:
-    """Run the command line: expected errors become one message and exit code 2, Ctrl-C exit code 130."""
+    """Run the command line: an expected error is one message and exit code 2, Ctrl-C exit code 130."""
     try:
         app()
     except PlgError as error:
         errors.print(f"plg: {error}", markup=False, soft_wrap=True)
+        sys.exit(2)
+    except KafkaException as error:
+        errors.print(
+            f"plg: Kafka at {read_settings().kafka}: {error.args[0].str()}; PLG_KAFKA names another", markup=False
+        )
         sys.exit(2)
     except KeyboardInterrupt:
         errors.print("stopped")
@@ -91,7 +97,7 @@ def worker(config: ConfigOption = None) -> None:
     from streams.worker import run_worker
 
     configure_logs()
-    settings = Settings()
+    settings = read_settings()
     raise typer.Exit(run_worker(load_config(config or settings.config), settings))
 
 
@@ -107,7 +113,7 @@ def sinks_redis(config: ConfigOption = None) -> None:
     from streams.config_source import load_config
 
     configure_logs()
-    settings = Settings()
+    settings = read_settings()
     loaded = load_config(config or settings.config)
     sink = RedisSink(settings.redis_url.get_secret_value(), loaded.prefix)
     session = {"session.timeout.ms": str(int(settings.session_timeout_s * 1_000))}
@@ -125,7 +131,7 @@ def topics_create(
     from streams.admin import create_topics
     from streams.config_source import load_config
 
-    settings = Settings()
+    settings = read_settings()
     created = create_topics(load_config(config or settings.config), settings, sources=sources)
     console.print("\n".join(f"created {name}" for name in created) or "nothing to do: every topic is there")
 
@@ -136,7 +142,7 @@ def topics_check(config: ConfigOption = None) -> None:
     from streams.admin import check_topics
     from streams.config_source import load_config
 
-    settings = Settings()
+    settings = read_settings()
     reports = check_topics(load_config(config or settings.config), settings)
     for report in reports:
         console.print(f"{report.name}: {report.problem or f'ok, {report.partitions} partitions'}")
@@ -157,7 +163,7 @@ def topics_reset(
     from streams.admin import reset_topics
     from streams.config_source import load_config
 
-    settings = Settings()
+    settings = read_settings()
     loaded = load_config(config or settings.config)
     if not yes:
         typer.confirm(f"Delete all states of prefix {loaded.prefix} at {settings.kafka}?", abort=True)
@@ -178,7 +184,7 @@ def topics_record(
     with Progress(console=errors, transient=True) as progress:
         task = progress.add_task(f"reading {topic}", total=None)
         count = record_topic(
-            topic, out, Settings(), lambda done, total: progress.update(task, completed=done, total=total)
+            topic, out, read_settings(), lambda done, total: progress.update(task, completed=done, total=total)
         )
     console.print(f"{count:,} records of {topic} in {out}")
 
@@ -209,7 +215,7 @@ def replay(
     from streams.config_source import load_config
     from streams.replaying import Replay, read_lines
 
-    settings = Settings()
+    settings = read_settings()
     player = Replay(load_config(config or settings.config), settings, rate=rate, ticks=ticks)
     with _bytes_progress(files) as advance:
         player.play(read_lines(files, advance))

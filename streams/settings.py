@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from signals.errors import ConfigError
 
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -43,3 +45,19 @@ class Settings(BaseSettings):
         """The connection part of librdkafka's settings."""
         # It writes prose to standard error; what matters comes through its error callback.
         return {"bootstrap.servers": self.kafka, "log_level": "0"}
+
+
+def read_settings() -> Settings:
+    """
+    Read the environment.
+
+    Raises:
+        ConfigError: A variable has a value that cannot be used; every such variable is named.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        # Without the values: one of them may be a URL with a password.
+        raise ConfigError(
+            "\n".join(f"PLG_{str(found['loc'][0]).upper()}: {found['msg']}" for found in error.errors())
+        ) from None

@@ -13,6 +13,7 @@ What SIGNALS leaves open is decided here:
 from __future__ import annotations
 
 import hashlib
+import sys
 from typing import TYPE_CHECKING
 
 from signals.config import Clock
@@ -38,6 +39,8 @@ _KINDS = {bool: "a boolean", float: "a fraction", list: "a list", dict: "an obje
 _TRACK, _PAGE, _SCREEN, _GROUP = EventType.TRACK, EventType.PAGE, EventType.SCREEN, EventType.GROUP
 _INVITE = Role.INVITE_SENT
 _MAX_INT = 2**63
+# A JSON number beyond a double is as if absent.
+_MAX_DOUBLE = int(sys.float_info.max)
 
 # A dotted path, its first key apart because most have no other.
 _Path = tuple[str, tuple[str, ...]]
@@ -178,7 +181,10 @@ class SegmentDecoder:
                 kept[name] = value[: self._max_chars]
             elif isinstance(value, int):
                 # States and facts hold 64 bits; what is larger is no seat count that anybody compares exactly.
-                kept[name] = value if -_MAX_INT <= value < _MAX_INT else float(value)
+                if -_MAX_INT <= value < _MAX_INT:
+                    kept[name] = value
+                elif abs(value) <= _MAX_DOUBLE:
+                    kept[name] = float(value)
             elif isinstance(value, float) and abs(value) != float("inf"):
                 kept[name] = value
         return kept

@@ -426,6 +426,13 @@ def test_only_scalars_are_kept_and_long_text_is_cut() -> None:
     assert decode(USER | {"event": "x" * 257}).name == "x" * 256
 
 
+@pytest.mark.parametrize("sent", [10**309, -(10**309)])
+def test_a_kept_integer_beyond_a_double_is_as_if_absent(sent: int) -> None:
+    event = decode({"type": "group", "userId": "u", "groupId": "w", "traits": {"seats": sent, "plan": "team"}})
+
+    assert event.traits == {"plan": "team"}
+
+
 @pytest.mark.parametrize(
     ("sent", "kept"), [(2**63 - 1, 2**63 - 1), (2**63, 2.0**63), (-(2**63), -(2**63)), (True, True)]
 )
