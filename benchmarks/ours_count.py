@@ -15,9 +15,10 @@ from faust.types import TP
 
 from benchmarks.job import COMMIT_S, PARTITIONS, Click, Count, Job, Stopwatch, read_job, write_result
 from signals.config import Config, OwnTopics, SourceTopics
-from streams.agents import SLICE, Record
+from streams.agents import SLICE
 from streams.app import Owner, faust_app  # the app must have the river's own settings
 from streams.checkpoint import Checkpoint
+from streams.keyed import Record
 from streams.outbox import Outbox
 from streams.settings import Settings
 from streams.tables import StateTable

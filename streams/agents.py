@@ -18,14 +18,15 @@ from signals.compiled import Engine
 from signals.contract import alert_json, signal_json, verdict_json
 from signals.engine import set_aside_event, set_aside_fact, step_user, step_workspace
 from signals.errors import BadRecord
-from signals.event import Event, Reason, Source
-from signals.facts import Fact, Outputs
+from signals.event import Reason, Source, Tick
+from signals.facts import Outputs
 from signals.formats.segment import SegmentDecoder
 from signals.shard import Fence
 from signals.user import UserState
 from signals.workspace import WorkspaceState
 from sinks.dead_letters import DEAD_LETTER_VERSION
 from streams.endings import fail_stop
+from streams.keyed import KeyedStep, R, Record, S, StepFailed
 from streams.metrics import Metrics
 from streams.outbox import Epoch
 from streams.tables import StateTable
@@ -36,23 +37,11 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+
 # Records between two chances for the loop to turn: a few milliseconds of work.
 SLICE = 100
-# A record on which the step has failed this often is set aside (DESIGN 4.5); a restart heals a passing fault.
-MAX_FAILURES = 2
 # How long the note about a failure may take before the process ends without it.
 NOTE_S = 5.0
-
-
-class Record(Protocol):
-    """A consumed Kafka record; `timestamp` in Unix milliseconds, -1 where the broker has none."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
 
 
 class Sender(Protocol):
@@ -76,15 +65,6 @@ class Sender(Protocol):
 
     async def durable(self, barrier: Epoch) -> None:
         """Wait for every send before the barrier."""
-
-
-class StepFailed(Exception):
-    """A step raised an exception on one record; `__cause__` is what it raised."""
-
-    def __init__(self, table: StateTable[UserState] | StateTable[WorkspaceState], record: Record) -> None:
-        super().__init__(record.offset)
-        self.table = table
-        self.record = record
 
 
 class River:
@@ -119,8 +99,8 @@ class River:
         self._sender = sender
         self._decoder = SegmentDecoder(config)
         self._config_hash = config.hash
-        self._users = users
-        self._workspaces = workspaces
+        self._user_step = KeyedStep(users, decode_user_record, step_user, set_aside_event)
+        self._workspace_step = KeyedStep(workspaces, decode_fact_record, step_workspace, set_aside_fact)
         self._still_owner = still_owner
 
     # -- agents
@@ -191,46 +171,32 @@ class River:
         self.metrics.ingested += len(records)
 
     def _users_slice(self, records: Sequence[Record]) -> None:
-        partition = records[0].partition
-        shard, engine = self._users.shard(partition), self.engine
-        poisoned = _poisoned(self._users, partition)
-        for record in records:
-            try:
-                item = decode_user_record(record.value or b"")
-            except msgspec.MsgspecError as error:
-                self._foreign(record, shard.fence, error)
-                continue
-            if record.offset == poisoned and isinstance(item, Event):
-                set_aside_event(shard, item, record.offset)
-                self._dead_letter(record, BadRecord(Reason.STEP_FAILED))
-                continue
-            try:
-                outputs = step_user(shard, item, record.offset, partition, engine)
-            except Exception as error:
-                raise StepFailed(self._users, record) from error
-            self._send_outputs(outputs, record)
+        self._fold(self._user_step, records)
         self.metrics.user_records += len(records)
 
     def _workspaces_slice(self, records: Sequence[Record]) -> None:
+        self._fold(self._workspace_step, records)
+        self.metrics.workspace_records += len(records)
+
+    def _fold(self, step: KeyedStep[S, R], records: Sequence[Record]) -> None:
         partition = records[0].partition
-        shard, engine = self._workspaces.shard(partition), self.engine
-        poisoned = _poisoned(self._workspaces, partition)
+        shard, engine = step.table.shard(partition), self.engine
+        poisoned = step.poisoned(partition)
         for record in records:
             try:
-                item = decode_fact_record(record.value or b"")
+                item = step.decode(record.value or b"")
             except msgspec.MsgspecError as error:
                 self._foreign(record, shard.fence, error)
                 continue
-            if record.offset == poisoned and isinstance(item, Fact):
-                set_aside_fact(shard, item, record.offset)
+            if record.offset == poisoned and not isinstance(item, Tick):
+                step.set_aside(shard, item, record.offset)
                 self._dead_letter(record, BadRecord(Reason.STEP_FAILED))
                 continue
             try:
-                outputs = step_workspace(shard, item, record.offset, partition, engine)
+                outputs = step.apply(shard, item, record.offset, partition, engine)
             except Exception as error:
-                raise StepFailed(self._workspaces, record) from error
+                raise StepFailed(step.table, record) from error
             self._send_outputs(outputs, record)
-        self.metrics.workspace_records += len(records)
 
     # -- outputs
 
@@ -291,9 +257,3 @@ class River:
 
 def _trace(error: BaseException | None) -> str:
     return "".join(traceback.format_tb(error.__traceback__)) if error is not None else ""
-
-
-def _poisoned(table: StateTable[UserState] | StateTable[WorkspaceState], partition: int) -> int | None:
-    """The offset of the record that is to be set aside, if any."""
-    failure = table.failure(partition)
-    return failure.offset if failure is not None and failure.count >= MAX_FAILURES else None

@@ -111,7 +111,7 @@ def test_after_two_restarts_the_record_is_a_dead_letter_its_user_suspect_and_the
 
     river = run_virtually(live_once(broker, records("good", "bad", "later")))
 
-    users = river._users.shard(0)
+    users = river._user_step.table.shard(0)
     assert {key: users.get(key).is_suspect for key in users} == {  # type: ignore[union-attr]
         "user:good": False,
         "user:bad": True,

@@ -1,0 +1,56 @@
+"""A keyed step as the agents use it: the pure functions, the table they fold into, and records they cannot apply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from signals.engine import Engine, Outputs
+from signals.event import Event, Tick
+from signals.facts import Fact
+from signals.shard import Shard
+from signals.user import UserState
+from signals.workspace import WorkspaceState
+from streams.tables import StateTable
+
+S = TypeVar("S", UserState, WorkspaceState)
+R = TypeVar("R", Event, Fact)
+
+# A record on which the step has failed this often is set aside (DESIGN 4.5); a restart heals a passing fault.
+MAX_FAILURES = 2
+
+
+class Record(Protocol):
+    """A consumed Kafka record; `timestamp` in Unix milliseconds, -1 where the broker has none."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+class StepFailed(Exception):
+    """A step raised an exception on one record; `__cause__` is what it raised."""
+
+    def __init__(self, table: StateTable[Any], record: Record) -> None:
+        super().__init__(record.offset)
+        self.table = table
+        self.record = record
+
+
+@dataclass(frozen=True)
+class KeyedStep(Generic[S, R]):
+    """A pure step with its table: how its records are read, applied, and passed over when they cannot be."""
+
+    table: StateTable[S]
+    decode: Callable[[bytes], R | Tick]
+    apply: Callable[[Shard[S], R | Tick, int, int, Engine], Outputs]
+    set_aside: Callable[[Shard[S], R, int], None]
+
+    def poisoned(self, partition: int) -> int | None:
+        """The offset of the record of a partition that is to be set aside, if any."""
+        failure = self.table.failure(partition)
+        return failure.offset if failure is not None and failure.count >= MAX_FAILURES else None
