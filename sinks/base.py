@@ -21,7 +21,17 @@ class SinkError(PlgError):
 
 
 class Unavailable(SinkError):
-    """The other end is down, full, starting or locked; the record itself may be fine."""
+    """
+    The other end is down, full, starting or locked; the record itself may be fine.
+
+    Args:
+        text: What is wrong.
+        retry_after_s: An attempt before that is sure to fail; None: nobody knows.
+    """
+
+    def __init__(self, text: str, retry_after_s: float | None = None) -> None:
+        super().__init__(text)
+        self.retry_after_s = retry_after_s
 
 
 class Refused(SinkError):

@@ -193,10 +193,11 @@ def topics_record(
 def check(config: ConfigArgument) -> None:
     """Read a config as a worker would: every problem with line and column, and a warning for what can do nothing."""
     from signals.config import warnings
+    from signals.domains import Domains
     from streams.config_source import load_config
 
     loaded = load_config(config)
-    for warning in warnings(loaded):
+    for warning in [*warnings(loaded), *Domains(loaded.domains).warnings(loaded.domains)]:
         errors.print(f"warning: {warning}", soft_wrap=True, markup=False)
     console.print(f"{config}: ok, config {loaded.hash}")
 
