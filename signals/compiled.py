@@ -9,26 +9,26 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from signals.billing import Terms
+from signals.catalogue import catalogue
 from signals.domains import Domains
 from signals.event import Role
 from signals.moments import Days
 from signals.rule import Rule, Trigger, UserRule, WorkspaceRule
-from signals.rules.activated import Activated
-from signals.rules.enterprise_domain import EnterpriseDomain
-from signals.rules.multi_user import MultiUser
-from signals.rules.procurement import Procurement
-from signals.rules.second_user import SecondUser
-from signals.rules.signed_up import SignedUp
 from signals.units import milliseconds
 
 if TYPE_CHECKING:
     from signals.config import Config, Route
     from signals.domains import DomainKind
     from signals.facts import Fact
+    from signals.workspace import Change
 
 # The root of all ids of this project: never change it, or every signal would be new to every sink.
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://plg-signals.invalid/")
 _CACHED_ADDRESSES = 100_000
+# In the order of the key of `Engine.for_fact`.
+_CAUSES = (Trigger.MEMBERS, Trigger.ACTIVE_DAY, Trigger.DOMAIN, Trigger.PLAN, Trigger.SEATS, Trigger.USAGE)
+_Changed = tuple[bool, bool, bool, bool, bool, bool]
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -52,7 +52,9 @@ class Engine:
         self.config = config
         self.domains = domains
         self.days = Days(config.zone)
-        users, workspaces = _catalogue(config, domains)
+        limits = config.limits
+        self.terms = Terms(config.plans, self.days, limits.metrics_per_workspace, limits.fired_keys)
+        users, workspaces = catalogue(config, domains)
         # All of them, switched off or not: what fired earlier can still be named.
         self.by_name: dict[str, Rule] = {rule.name: rule for rule in (*users, *workspaces)}
         self._user_rules = [rule for rule, is_on in users.items() if is_on]
@@ -64,14 +66,14 @@ class Engine:
                 self.watched[rule.window] = (*self.watched.get(rule.window, ()), rule.name)
         self.is_gated = bool(config.events.activated)
         self.assumed_activated_before = _first_instant(config)
-        self.workspaces_per_user = config.limits.workspaces_per_user
+        self.workspaces_per_user = limits.workspaces_per_user
         self.alert_cooldown_ms = milliseconds(config.alerts.cooldown)
         self.internal_users = frozenset(config.internal.user_ids)
         self._internal_domains = frozenset(config.internal.domains)
         self._routes = {signal: route for route in reversed(config.routes) for signal in route.signals}
         # Memos of pure look-ups, bounded: the first by the config's names, the second by a cap.
         self._asked_of_users: dict[tuple[Role, ...], tuple[UserRule, ...]] = {}
-        self._asked_of_workspaces: dict[tuple[bool, bool, bool, tuple[Role, ...]], tuple[WorkspaceRule, ...]] = {}
+        self._asked_of_workspaces: dict[tuple[_Changed, tuple[Role, ...]], tuple[WorkspaceRule, ...]] = {}
         self._addresses: dict[str, Address] = {}
         self._kinds: dict[str, DomainKind] = {}
 
@@ -83,12 +85,20 @@ class Engine:
             self._asked_of_users[roles] = rules
         return rules
 
-    def for_fact(self, fact: Fact) -> tuple[WorkspaceRule, ...]:
-        """The workspace rules that a fact can change, in the order of the catalogue."""
-        key = (fact.joined != 0, fact.day is not None, fact.domain is not None, fact.roles)
+    def for_fact(self, fact: Fact, change: Change) -> tuple[WorkspaceRule, ...]:
+        """The workspace rules that a fact and what it changed concern, in the order of the catalogue."""
+        changed = (
+            fact.joined != 0,
+            fact.day is not None,
+            fact.domain is not None,
+            change.plan is not None,
+            change.seats is not None,
+            change.usage is not None,
+        )
+        key = (changed, fact.roles)
         rules = self._asked_of_workspaces.get(key)
         if rules is None:
-            causes = zip((Trigger.MEMBERS, Trigger.ACTIVE_DAY, Trigger.DOMAIN), key[:3], strict=True)
+            causes = zip(_CAUSES, changed, strict=True)
             triggers = {trigger for trigger, is_there in causes if is_there} | set(fact.roles)
             rules = tuple(rule for rule in self._workspace_rules if not rule.triggers.isdisjoint(triggers))
             self._asked_of_workspaces[key] = rules
@@ -130,22 +140,6 @@ class Engine:
 def identifier(*parts: str | int) -> str:
     """The id of whatever the parts name: the same after any crash, replay or rebalance (SIGNALS 4)."""
     return str(uuid.uuid5(NAMESPACE, json.dumps(parts, ensure_ascii=True, separators=(",", ":"))))
-
-
-def _catalogue(config: Config, domains: Domains) -> tuple[dict[UserRule, bool], dict[WorkspaceRule, bool]]:
-    """Every rule in the order in which signals of one event are raised, and whether it is switched on."""
-    params = config.signals
-    users: dict[UserRule, bool] = {
-        SignedUp(params.signed_up): params.signed_up.enabled,
-        Activated(params.activated): params.activated.enabled,
-    }
-    workspaces: dict[WorkspaceRule, bool] = {
-        SecondUser(params.second_user): params.second_user.enabled,
-        MultiUser(params.multi_user): params.multi_user.enabled,
-        EnterpriseDomain(params.enterprise_domain, domains): params.enterprise_domain.enabled,
-        Procurement(params.procurement): params.procurement.enabled,
-    }
-    return users, workspaces
 
 
 def _first_instant(config: Config) -> int | None:

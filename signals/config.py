@@ -15,11 +15,22 @@ from signals.event import Role
 from signals.names import Day, Prefix, TimeZone, Topic, zone_of
 from signals.product import DomainLists, EventNames, Identity, Internal, Plans, Section
 from signals.rules.activated import ActivatedParams
+from signals.rules.cancelled import CancelledParams
+from signals.rules.converted_to_paid import ConvertedToPaidParams
 from signals.rules.enterprise_domain import EnterpriseDomainParams
+from signals.rules.first_invite import FirstInviteParams
+from signals.rules.gated_feature import GatedFeatureParams
+from signals.rules.hand_raised import HandRaisedParams
 from signals.rules.multi_user import MultiUserParams
+from signals.rules.plan_downgraded import PlanDowngradedParams
+from signals.rules.plan_upgraded import PlanUpgradedParams
 from signals.rules.procurement import ProcurementParams
+from signals.rules.seat_limit import SeatLimitParams
+from signals.rules.seats_added import SeatsAddedParams
+from signals.rules.seats_removed import SeatsRemovedParams
 from signals.rules.second_user import SecondUserParams
 from signals.rules.signed_up import SignedUpParams
+from signals.rules.usage_limit import UsageLimitParams
 from signals.units import Duration
 
 
@@ -58,10 +69,21 @@ class Signals(Section):
 
     signed_up: SignedUpParams = SignedUpParams()
     activated: ActivatedParams = ActivatedParams()
+    first_invite: FirstInviteParams = FirstInviteParams()
+    hand_raised: HandRaisedParams = HandRaisedParams()
+    gated_feature: GatedFeatureParams = GatedFeatureParams()
     second_user: SecondUserParams = SecondUserParams()
     multi_user: MultiUserParams = MultiUserParams()
     enterprise_domain: EnterpriseDomainParams = EnterpriseDomainParams()
     procurement: ProcurementParams = ProcurementParams()
+    usage_limit: UsageLimitParams = UsageLimitParams()
+    seat_limit: SeatLimitParams = SeatLimitParams()
+    converted_to_paid: ConvertedToPaidParams = ConvertedToPaidParams()
+    plan_upgraded: PlanUpgradedParams = PlanUpgradedParams()
+    plan_downgraded: PlanDowngradedParams = PlanDowngradedParams()
+    seats_added: SeatsAddedParams = SeatsAddedParams()
+    seats_removed: SeatsRemovedParams = SeatsRemovedParams()
+    cancelled: CancelledParams = CancelledParams()
 
 
 class Alerts(Section):
@@ -87,9 +109,14 @@ SignalName = Annotated[str, AfterValidator(_known_signal)]
 
 
 _PRIORITIES = {
+    "hand_raised": Priority.URGENT,
     "procurement": Priority.URGENT,
+    "cancelled": Priority.HIGH,
     "enterprise_domain": Priority.HIGH,
     "multi_user": Priority.HIGH,
+    "seat_limit": Priority.HIGH,
+    "usage_limit": Priority.HIGH,
+    "seats_removed": Priority.LOW,
 }
 
 
@@ -97,7 +124,18 @@ class Route(Section):
     """Which signals become alerts, how urgent each is, and where they go."""
 
     name: Prefix = "sales-assist"
-    signals: tuple[SignalName, ...] = ("multi_user", "enterprise_domain", "procurement")
+    signals: tuple[SignalName, ...] = (
+        "hand_raised",
+        "procurement",
+        "cancelled",
+        "enterprise_domain",
+        "multi_user",
+        "seat_limit",
+        "usage_limit",
+        "gated_feature",
+        "plan_downgraded",
+        "seats_removed",
+    )
     priority: dict[SignalName, Priority] = Field(default_factory=lambda: dict(_PRIORITIES))
     sinks: tuple[Literal["redis"], ...] = ("redis",)
 
@@ -112,6 +150,9 @@ class Limits(Section):
     max_event_bytes: Annotated[int, Field(ge=1_024, le=10_485_760)] = 262_144
     max_text_chars: Annotated[int, Field(ge=16, le=4_096)] = 256
     workspaces_per_user: Annotated[int, Field(ge=2, le=1_000)] = 50
+    features_per_user: Annotated[int, Field(ge=1, le=1_000)] = 30
+    metrics_per_workspace: Annotated[int, Field(ge=1, le=1_000)] = 50
+    fired_keys: Annotated[int, Field(ge=10, le=10_000)] = 300
     held_signals: Annotated[int, Field(ge=1, le=100)] = 10
     recent_verdicts: Annotated[int, Field(ge=1, le=1_000)] = 30
 
@@ -170,6 +211,10 @@ class Config(Section):
 _NEEDS = {
     "signed_up": Role.SIGNED_UP,
     "procurement": Role.PROCUREMENT_REQUESTED,
+    "first_invite": Role.INVITE_SENT,
+    "hand_raised": Role.SALES_CONTACTED,
+    "gated_feature": Role.FEATURE_GATED,
+    "usage_limit": Role.USAGE_REPORTED,
 }
 
 

@@ -8,6 +8,8 @@ state read-only and say what they found, and the engine records it. The caller s
 from __future__ import annotations
 
 from signals import policy
+from signals.attempts import Attempt, add_attempt
+from signals.billing import text
 from signals.codec import (
     decode_fact_record,
     decode_user_record,
@@ -17,7 +19,7 @@ from signals.codec import (
     encode_state,
 )
 from signals.compiled import Engine
-from signals.event import PASSIVE_ROLES, Event, Tick
+from signals.event import PASSIVE_ROLES, Event, Role, Tick
 from signals.facts import Fact, FactKind, Note, Outputs
 from signals.judging import judge_user, judge_workspace
 from signals.shard import Coordinate, Shard
@@ -27,6 +29,7 @@ from signals.user import Progress, UserState, apply_event
 from signals.workspace import WorkspaceState, apply_fact
 
 _OBSERVED, _MOVED = FactKind.OBSERVED, FactKind.MOVED
+_GATED = Role.FEATURE_GATED
 
 # What the shell needs of the core, in one place.
 __all__ = [
@@ -179,6 +182,8 @@ def _apply_to_user(user: UserState, event: Event, place: Place, engine: Engine, 
     apply_event(user, event, progress, engine.workspaces_per_user)
     if progress.is_active and progress.membership is not None:
         progress.day = progress.membership.add_day(engine.days.day_of(event.time))
+    if _GATED in progress.roles:
+        progress.attempt = _count_attempt(user, event, engine)
     if progress.workspace is None:
         out.notes.append(Note.AMBIGUOUS)
     if progress.forgot_workspace:
@@ -188,19 +193,27 @@ def _apply_to_user(user: UserState, event: Event, place: Place, engine: Engine, 
     out.facts.extend(facts_of(user, event, progress, out.signals, place, engine))
 
 
+def _count_attempt(user: UserState, event: Event, engine: Engine) -> Attempt:
+    attempt = Attempt(text(event.properties.get("feature")) or "", engine.days.day_of(event.time))
+    if add_attempt(user.gated, attempt, engine.config.limits.features_per_user):
+        # Only a new feature brings a new key.
+        user.forget_firings("gated_feature", engine.config.limits.fired_keys)
+    return attempt
+
+
 def _apply_to_workspace(workspace: WorkspaceState, fact: Fact, engine: Engine, out: Outputs) -> None:
     key = fact.workspace_id
     if fact.kind is _OBSERVED and workspace.due is not None and workspace.due < fact.time:
         # An event moves its workspace's clock first; one exactly at the due time comes before the timer.
         policy.expire(key, workspace, fact.time - 1, engine, out)
     was_open = policy.is_open(workspace, engine)
-    change = apply_fact(workspace, fact, engine.watched)
+    change = apply_fact(workspace, fact, engine.watched, engine.terms)
     if fact.kind is _MOVED:
         policy.drop_held(key, workspace, fact.time, engine, out)
         return
     has_opened = not was_open and policy.is_open(workspace, engine)
     if fact.kind is _OBSERVED:
-        asked = engine.for_fact(fact)
+        asked = engine.for_fact(fact, change)
         if asked:
             judge_workspace(workspace, fact, asked, change, engine, out)
     if fact.signals or out.signals or has_opened:

@@ -83,8 +83,9 @@ class Fact(msgspec.Struct, tag="fact", tag_field="log", omit_defaults=True, gc=F
 
     (`partition`, `offset`, `order`, `n`) is where it stands in the output of the user step, its coordinate. `day` is
     set when the user was active in the workspace on that day for the first time, with his active days next to it.
-    `joined` is +1 when the event made the user a member, -1 when it ended that. `domain` is the user's registrable
-    domain if it is on the enterprise list. `first` names the milestones that the event was the user's first of.
+    `joined` is +1 when the event made the user a member, -1 when it ended that; `signed_up` the same for being a member
+    who has signed up. `domain` is the user's registrable domain if it is on the enterprise list. `first` names the
+    milestones that the event was the user's first of.
     """
 
     workspace_id: str
@@ -108,6 +109,7 @@ class Fact(msgspec.Struct, tag="fact", tag_field="log", omit_defaults=True, gc=F
     prev: int | None = None
     next: int | None = None
     joined: int = 0
+    signed_up: int = 0
     domain: str | None = None
     first: tuple[Role, ...] = ()
     signals: tuple[Firing, ...] = ()

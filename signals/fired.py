@@ -10,13 +10,14 @@ class Fired(msgspec.Struct, array_like=True, gc=False):
     The firings of one signal for one key.
 
     `n` counts them, `time` is the event time of the last in Unix milliseconds. For window signals `end` is the window
-    end of the last, and `low` the lowest count among later ends that the ring has forgotten since.
+    end of the last, and `low` the lowest count among later ends that the ring has forgotten since. For `seat_limit`
+    `low` is the lowest share of the seats in use since the last.
     """
 
     n: int
     time: int
     end: int | None = None
-    low: int | None = None
+    low: int | float | None = None
 
 
 class FiredState(msgspec.Struct, gc=False):
@@ -31,6 +32,17 @@ class FiredState(msgspec.Struct, gc=False):
     def has_fired(self, signal: str, key: str = "") -> bool:
         """Whether a signal has ever fired for a key."""
         return self.last_fired(signal, key) is not None
+
+    def is_cooling_down(self, signal: str, time: int, cooldown_ms: int, key: str = "") -> bool:
+        """Whether `time` is less than a cooldown after the last firing for a key, or before it (SIGNALS A8)."""
+        last = self.last_fired(signal, key)
+        return last is not None and time < last.time + cooldown_ms
+
+    def forget_firings(self, signal: str, keep: int) -> None:
+        """Keep those keys of a signal that fired last in event time; a forgotten one counts from 1 again."""
+        keys = [key for key in self.fired if key.startswith(f"{signal}|")]
+        for key in sorted(keys, key=lambda one: self.fired[one].time)[: max(0, len(keys) - keep)]:
+            del self.fired[key]
 
     def record(self, signal: str, key: str, time: int, end: int | None) -> int:
         """Take note of a firing, and return its number."""

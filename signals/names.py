@@ -11,6 +11,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from signals.domains import clean_host
 
+# The names that end a subscription, in the form in which names are compared. Both spellings are in use (SIGNALS A13).
+CANCELLATIONS = frozenset({"subscriptioncancelled", "subscriptioncanceled"})
+
 
 def normal_name(name: str) -> str:
     """The form in which event and plan names are compared: without case, `_`, `-` and spaces (SIGNALS 3)."""

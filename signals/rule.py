@@ -50,6 +50,9 @@ class Trigger(StrEnum):
     MEMBERS = "members"
     ACTIVE_DAY = "active_day"
     DOMAIN = "domain"
+    PLAN = "plan"
+    SEATS = "seats"
+    USAGE = "usage"
 
 
 class Why(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from signals.billing import Usage
 from signals.contract import VERSION
 from signals.facts import Firing
 from signals.fired import Fired
@@ -34,6 +35,9 @@ def snapshot_json(workspace_id: str, workspace: WorkspaceState) -> bytes:
             "domain": workspace.domain,
             "members": workspace.members,
             "active_users": _active_users(workspace),
+            "plan": workspace.billing.plan.name if workspace.billing.plan is not None else None,
+            "seats": workspace.billing.seats.count if workspace.billing.seats is not None else None,
+            "usage": [_usage(metric, usage) for metric, usage in workspace.billing.usage.items()],
             "activated_at": iso(policy.activated_at) if policy.activated_at is not None else None,
             "signals": {name: _fired(fired) for name, fired in workspace.fired.items()},
             "held": [_held(firing) for firing in policy.held],
@@ -49,6 +53,16 @@ def snapshot_json(workspace_id: str, workspace: WorkspaceState) -> bytes:
 def _active_users(workspace: WorkspaceState) -> dict[str, int]:
     newest = workspace.newest_day
     return {} if newest is None else {f"{window}d": ring.count(newest) for window, ring in workspace.rings.items()}
+
+
+def _usage(metric: str, usage: Usage) -> dict[str, object]:
+    return {
+        "metric": metric,
+        "period": usage.period,
+        "used": usage.used,
+        "limit": usage.limit,
+        "reported_at": iso(usage.time),
+    }
 
 
 def _fired(fired: Fired) -> dict[str, object]:

@@ -78,6 +78,7 @@ def _observed(
     fact.user_id = event.user_id
     fact.active = progress.is_active
     fact.joined = progress.joined
+    fact.signed_up = progress.signed_up_joined
     fact.signals = tuple(firings)
     if progress.day is not None:
         fact.day, fact.prev, fact.next = progress.day.day, progress.day.prev, progress.day.next
@@ -99,6 +100,8 @@ def _told(user: UserState, event: Event, progress: Progress, place: Place, engin
             continue
         fact = _bare(event, workspace, FactKind.TOLD, Slot.TOLD.value + index, place)
         fact.first = _milestones(progress)
+        # Wherever the first sign-up was placed, every workspace that he is a member of counts him (SIGNALS A4).
+        fact.signed_up = int(progress.signed_up and membership.is_member)
         fact.profile = _profile(user, membership, engine)
         membership.told = user.version
         facts.append(fact)

@@ -6,6 +6,7 @@ from hashlib import blake2b
 
 import msgspec
 
+from signals.attempts import Attempt
 from signals.event import Event, EventType, Role
 from signals.fired import FiredState
 
@@ -97,7 +98,8 @@ class UserState(FiredState, omit_defaults=True, gc=False):
     One user, one workspace of events without a user, or one anonymous visitor; the latter two use `recent` only.
 
     `recent` holds hashes of the last ids. `order` counts the applied events that count. `version` counts the changes
-    of what workspaces are told about him. Of the e-mail address only the domain is kept.
+    of what workspaces are told about him. `gated` counts, by feature and day, the attempts at what his plan does not
+    include. Of the e-mail address only the domain is kept.
     """
 
     at: int = -1
@@ -115,6 +117,7 @@ class UserState(FiredState, omit_defaults=True, gc=False):
     # He has had a workspace other than the personal one, which is left for good by that.
     is_settled: bool = False
     workspaces: dict[str, Membership] = msgspec.field(default_factory=dict)
+    gated: dict[str, dict[int, int]] = msgspec.field(default_factory=dict)
 
     def admit_id(self, event_id: str) -> bool:
         """Tell whether an id is not among the user's last 64, and remember it if so."""
@@ -147,6 +150,9 @@ class Progress(msgspec.Struct, gc=False):
     activated: bool = False
     moved_from: str | None = None
     joined: int = 0
+    # The same for being a member who has signed up.
+    signed_up_joined: int = 0
+    attempt: Attempt | None = None
     day: ActiveDay | None = None
     must_tell: bool = False
     forgot_workspace: bool = False
@@ -179,6 +185,7 @@ def apply_event(user: UserState, event: Event, progress: Progress, cap: int) -> 
     membership = _enter(user, workspace, event, progress, is_leaving=is_leaving, cap=cap)
     progress.workspace, progress.membership = workspace, membership
     was_member, belonged = membership.is_member, membership.in_at is not None
+    was_counted = was_member and user.signed_up_at is not None and not progress.signed_up
     if is_leaving:
         membership.leave(event.time)
     if progress.is_active:
@@ -186,6 +193,7 @@ def apply_event(user: UserState, event: Event, progress: Progress, cap: int) -> 
     if progress.is_active or (not is_internal and _JOINED in progress.roles):
         membership.come(event.time)
     progress.joined = membership.is_member - was_member
+    progress.signed_up_joined = (membership.is_member and user.signed_up_at is not None) - was_counted
     progress.must_tell |= (
         progress.joined != 0 or belonged != (membership.in_at is not None) or membership.told != user.version
     )

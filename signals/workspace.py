@@ -1,4 +1,4 @@
-"""The workspace's state: members, active users by window end, what has fired, and what policy is waiting for."""
+"""The workspace's state: members, active users, plan and usage, what has fired, and what policy is waiting for."""
 
 from __future__ import annotations
 
@@ -6,8 +6,19 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from signals.billing import (
+    NOTHING_PASSED,
+    Billing,
+    PlanStep,
+    SeatStep,
+    Terms,
+    UsageStep,
+    move_plan,
+    move_seats,
+    report_usage,
+)
 from signals.domains import DomainKind
-from signals.event import EventType
+from signals.event import EventType, Role
 from signals.facts import Decision, Fact, FactKind, Firing, Profile
 from signals.fired import FiredState
 from signals.rule import Why
@@ -50,6 +61,7 @@ class WorkspaceState(FiredState, omit_defaults=True, gc=False):
     One workspace; a user's personal one has the id `user:<user id>`.
 
     `since` is the oldest and `until` the newest event time seen. `rings` holds one ring per window length in days.
+    `signed_up_members` counts the members whose sign-up has been seen anywhere.
     """
 
     at: int = -1
@@ -58,6 +70,9 @@ class WorkspaceState(FiredState, omit_defaults=True, gc=False):
     until: int = 0
     newest_day: int | None = None
     members: int = 0
+    signed_up_members: int = 0
+    # Its `workspace_created` has been seen.
+    is_created: bool = False
     rings: dict[int, WindowRing] = msgspec.field(default_factory=dict)
     name: str | None = None
     domain: str | None = None
@@ -65,21 +80,38 @@ class WorkspaceState(FiredState, omit_defaults=True, gc=False):
     moved_to: str | None = None
     # A fact of it was set aside unapplied: what is known of it may be wrong.
     is_suspect: bool = False
+    billing: Billing = msgspec.field(default_factory=Billing)
     policy: PolicyState = msgspec.field(default_factory=PolicyState)
+
+    @property
+    def creation_seen(self) -> bool:
+        """Whether it came into being before our eyes: what it is now, it has become (SIGNALS A4)."""
+        return self.is_created or self.signed_up_members > 0
+
+    @property
+    def seats_used(self) -> float | None:
+        """The members' share of the seats, None while the seats are unknown or none."""
+        seats = self.billing.seats
+        return self.members / seats.count if seats is not None and seats.count > 0 else None
 
 
 class Change(msgspec.Struct, gc=False):
-    """What one applied fact changed: the window ends it raised, by window length."""
+    """What one applied fact changed: the window ends it raised, by window length; plan, seats and usage."""
 
     raised: Mapping[int, range] = {}
+    plan: PlanStep | None = None
+    seats: SeatStep | None = None
+    usage: UsageStep | None = None
 
 
 _NO_CHANGE = Change()
 # Looking a member up in its enum costs more than the comparison.
 _OBSERVED, _MOVED, _GROUP = FactKind.OBSERVED, FactKind.MOVED, EventType.GROUP
+_CREATED, _PLAN_CHANGED, _USAGE_REPORTED = Role.WORKSPACE_CREATED, Role.PLAN_CHANGED, Role.USAGE_REPORTED
+_SEAT_LIMIT, _USAGE_LIMIT = "seat_limit", "usage_limit"
 
 
-def apply_fact(workspace: WorkspaceState, fact: Fact, watched: Mapping[int, Iterable[str]]) -> Change:
+def apply_fact(workspace: WorkspaceState, fact: Fact, watched: Mapping[int, Iterable[str]], terms: Terms) -> Change:
     """
     Fold a fact into its workspace.
 
@@ -87,7 +119,9 @@ def apply_fact(workspace: WorkspaceState, fact: Fact, watched: Mapping[int, Iter
         workspace: The state.
         fact: A fact that its fence has admitted.
         watched: By window length in use, the signals that look back at ends after their last firing.
+        terms: How plans and periods are read.
     """
+    workspace.signed_up_members += fact.signed_up
     if fact.profile is not None:
         _learn(workspace, fact.profile)
     if fact.kind is _MOVED:
@@ -102,7 +136,35 @@ def apply_fact(workspace: WorkspaceState, fact: Fact, watched: Mapping[int, Iter
         name = fact.traits.get("name")
         if isinstance(name, str) and name.strip():
             workspace.name = name.strip()
-    return _NO_CHANGE if fact.day is None else Change(_add_day(workspace, fact.day, fact.prev, fact.next, watched))
+    raised = _add_day(workspace, fact.day, fact.prev, fact.next, watched) if fact.day is not None else None
+    if fact.roles or fact.joined or fact.type is _GROUP:
+        return _bill(workspace, fact, raised or {}, terms)
+    return _NO_CHANGE if raised is None else Change(raised)
+
+
+def _bill(workspace: WorkspaceState, fact: Fact, raised: Mapping[int, range], terms: Terms) -> Change:
+    change = Change(raised)
+    roles = fact.roles
+    if _CREATED in roles:
+        workspace.is_created = True
+    if _PLAN_CHANGED in roles or (fact.type is _GROUP and fact.traits):
+        change.plan = move_plan(workspace.billing, fact, terms)
+        change.seats = move_seats(workspace.billing, fact)
+    if _USAGE_REPORTED in roles:
+        change.usage = report_usage(workspace.billing, fact, terms)
+        if change.usage is not None and change.usage.passed == NOTHING_PASSED:
+            # Only a new metric or period brings new keys.
+            workspace.forget_firings(_USAGE_LIMIT, terms.fired_keys)
+    if fact.joined or change.seats is not None:
+        _note_seats_used(workspace)
+    return change
+
+
+def _note_seats_used(workspace: WorkspaceState) -> None:
+    # What arms `seat_limit` anew: the lowest share since it fired, whatever its threshold is.
+    fired, used = workspace.fired.get(_SEAT_LIMIT), workspace.seats_used
+    if fired is not None and used is not None:
+        fired.low = used if fired.low is None else min(fired.low, used)
 
 
 def _learn(workspace: WorkspaceState, profile: Profile) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.servers import find_kafka, find_redis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.servers import KafkaServer, RedisServer
 
@@ -84,6 +84,17 @@ def own_redis() -> Iterator[RedisServer]:
 def prefix() -> str:
     """A prefix for topics, groups and keys that no other test and no earlier run has used."""
     return f"test-{uuid.uuid4().hex[:10]}"
+
+
+@pytest.fixture
+def report(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Say what a test has measured: one line at the end of the run, and a property of the test."""
+
+    def say(line: str) -> None:
+        _note(request.config, f"{request.node.name}: {line}")
+        request.node.user_properties.append(("report", line))
+
+    return say
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from signals.event import PASSIVE_ROLES, Role
-from signals.names import normal_name
+from signals.names import CANCELLATIONS, normal_name
 
 if TYPE_CHECKING:
     from signals.product import EventNames
@@ -67,9 +67,19 @@ def _index(events: EventNames) -> dict[str, Meaning]:
             # The request type of `procurement` is the name in its own list (SIGNALS A35), so that one wins.
             if role is Role.PROCUREMENT_REQUESTED or normal_name(name) not in written:
                 written[normal_name(name)] = name
+    _spell_both_ways(roles, written)
     passive = {normal_name(name) for name in events.passive}
     meanings = {name: _meaning(tuple(found), written[name], passive=name in passive) for name, found in roles.items()}
     return {name: Meaning(passive=True) for name in passive} | meanings
+
+
+def _spell_both_ways(roles: dict[str, list[Role]], written: dict[str, str]) -> None:
+    # The config may list the cancellation in one spelling, and the product write it in the other (SIGNALS A13).
+    listed = [name for name in CANCELLATIONS if Role.PLAN_CHANGED in roles.get(name, ())]
+    if len(listed) == 1:
+        (other,) = CANCELLATIONS.difference(listed)
+        roles.setdefault(other, []).append(Role.PLAN_CHANGED)
+        written.setdefault(other, written[listed[0]])
 
 
 def _meaning(roles: tuple[Role, ...], written: str, *, passive: bool) -> Meaning:

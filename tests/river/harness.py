@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupState, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
 from pydantic import SecretStr
 
 from signals.config import Config
@@ -23,7 +23,10 @@ from streams.config_source import load_config
 from streams.lag import LagReader
 from streams.settings import Settings
 from streams.topics import Topics
+from tests.river.process import Process, wait_for
 
+# An address at which nothing listens.
+NOBODY = "127.0.0.1:1"
 # Short, so that a kill is noticed soon; above the broker's minimum of 6 s.
 SESSION_TIMEOUT_S = 6.0
 
@@ -37,13 +40,15 @@ class River:
     settings: Settings
     config: Config
     processes: list[Process] = field(default_factory=list)
+    # More environment variables for every process.
+    extra: dict[str, str] = field(default_factory=dict)
 
     @property
     def topics(self) -> Topics:
         return Topics(self.config.prefix, self.config.topics.partitions)
 
     def start(self, *arguments: str) -> Process:
-        process = Process(self, arguments, len(self.processes))
+        process = Process(arguments, self.environment, self.folder, len(self.processes))
         self.processes.append(process)
         return process
 
@@ -58,6 +63,7 @@ class River:
         return subprocess.run(
             [sys.executable, "-m", "streams.cli", *arguments],
             env=self.environment,
+            cwd=self.folder,
             capture_output=True,
             text=True,
             timeout=timeout_s,
@@ -73,6 +79,7 @@ class River:
             "PLG_CONFIG": str(self.config_path),
             "PLG_SESSION_TIMEOUT_S": str(SESSION_TIMEOUT_S),
             "PLG_TICK_S": "1",
+            **self.extra,
         }
 
     def lag(self) -> dict[str, int]:
@@ -114,11 +121,58 @@ class River:
     def read_json(self, topic: str) -> list[dict[str, Any]]:
         return [msgspec.json.decode(message.value()) for message in self.read(topic)]
 
-    def committed(self, topic: str, partitions: int) -> dict[int, int]:
-        consumer = Consumer({**self.settings.kafka_options, "group.id": self.config.prefix})
+    def committed(self, topic: str, group: str | None = None) -> dict[int, int]:
+        """What a group (the workers' if None) has committed, for every partition of a keyed topic."""
+        with self._asking(group or self.config.prefix) as consumer:
+            places = [TopicPartition(topic, number) for number in range(self.topics.partitions)]
+            return {place.partition: max(place.offset, 0) for place in consumer.committed(places, timeout=10)}
+
+    def ends(self, topic: str) -> dict[int, int]:
+        """Where every partition of a keyed topic ends."""
+        with self._asking(self.config.prefix) as consumer:
+            return {
+                number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)[1]
+                for number in range(self.topics.partitions)
+            }
+
+    def left(self, topic: str, group: str | None = None) -> int:
+        """Records of a topic that a group has not committed past."""
+        done, ends = self.committed(topic, group), self.ends(topic)
+        return sum(ends.values()) - sum(done.values())
+
+    def wait_until_delivered(self, timeout_s: float = 60.0) -> None:
+        """Wait until the Redis sink has committed every alert and snapshot."""
+        group = f"{self.config.prefix}-sink-redis"
+        topics = (self.topics.alerts, self.topics.workspaces)
+        wait_for(
+            lambda: not any(self.left(topic, group) for topic in topics),
+            timeout_s,
+            lambda: f"left for the sink {[self.left(topic, group) for topic in topics]}",
+        )
+
+    def shares(self) -> list[int]:
+        """How many partitions each member of the workers' group has, fewest first; empty while it rebalances."""
+        admin = AdminClient(self.settings.kafka_options)
+        described = admin.describe_consumer_groups([self.config.prefix])[self.config.prefix].result(10)
+        if described.state != ConsumerGroupState.STABLE:
+            return []
+        return sorted(len(member.assignment.topic_partitions) for member in described.members)
+
+    def wait_until_shared(self, workers: int, timeout_s: float = 40.0) -> None:
+        """Wait until so many workers have partitions and the group has committed something new since."""
+        wait_for(lambda: len(self.shares()) == workers and all(self.shares()), timeout_s, lambda: str(self.shares()))
+        [source] = self.config.source.topics
+        before = sum(self.committed(source).values())
+        wait_for(
+            lambda: sum(self.committed(source).values()) > before, timeout_s, lambda: f"committed {before}, no more"
+        )
+
+    @contextlib.contextmanager
+    def _asking(self, group: str) -> Iterator[Consumer]:
+        """A consumer that joins nothing: it only asks for offsets."""
+        consumer = Consumer({**self.settings.kafka_options, "group.id": group, "enable.auto.commit": False})
         try:
-            places = consumer.committed([TopicPartition(topic, number) for number in range(partitions)], timeout=10)
-            return {place.partition: max(place.offset, 0) for place in places}
+            yield consumer
         finally:
             consumer.close()
 
@@ -127,49 +181,28 @@ class River:
             process.kill()
 
 
-class Process:
-    """A `plg` process with its log."""
-
-    def __init__(self, river: River, arguments: tuple[str, ...], number: int) -> None:
-        self.log_path = river.folder / f"{number}-{'-'.join(arguments)}.log"
-        self._log = self.log_path.open("wb")
-        self.popen = subprocess.Popen(
-            [sys.executable, "-m", "streams.cli", *arguments],
-            env=river.environment,
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-        )
-
-    @property
-    def log(self) -> str:
-        return self.log_path.read_text(errors="replace")
-
-    def kill(self) -> None:
-        """Like `kill -9`."""
-        if self.popen.poll() is None:
-            self.popen.kill()
-        self.popen.wait(10)
-        self._log.close()
-
-    def terminate(self, timeout_s: float = 40.0) -> int:
-        self.popen.send_signal(signal.SIGTERM)
-        code = self.popen.wait(timeout_s)
-        self._log.close()
-        return code
-
-    def wait_for_log(self, text: str, timeout_s: float = 30.0) -> None:
-        wait_for(lambda: text in self.log, timeout_s, lambda: f"{text!r} in the log:\n{self.log[-2_000:]}")
-
-
 @contextlib.contextmanager
 def river(
-    folder: Path, kafka: str, prefix: str, *, redis_url: str = "redis://localhost:1/0", overrides: str = ""
+    folder: Path,
+    kafka: str,
+    prefix: str,
+    *,
+    redis_url: str = "redis://localhost:1/0",
+    clock: str = "events",
+    overrides: str = "",
+    topics: bool = True,
 ) -> Iterator[River]:
-    """A river with its topics, and nothing running yet; whatever the test starts is killed at the end."""
+    """
+    A river with its topics, and nothing running yet; whatever the test starts is killed at the end.
+
+    Args:
+        overrides: More YAML for the config.
+        topics: Create them.
+    """
     config_path = folder / "plg.yaml"
     config_path.write_text(
         f"prefix: {prefix}\n"
-        "clock: events\n"
+        f"clock: {clock}\n"
         f"source: {{topics: [{prefix}-events], start: earliest}}\n"
         "events: {activated: [Report Shared], core: [Project Created, Data Imported]}\n"
         "internal: {domains: [oursaas.example]}\n" + overrides
@@ -182,16 +215,20 @@ def river(
         connect_timeout_s=10.0,
     )
     made = River(folder, config_path, settings, load_config(config_path))
-    create_topics(made.config, settings, sources=True)
+    if topics:
+        create_topics(made.config, settings, sources=True)
+        # A moment passes until each new partition has its leader.
+        wait_for(lambda: _has_leaders(made), 20.0, lambda: "new topics without leaders")
     try:
         yield made
     finally:
         made.stop()
 
 
-def wait_for(condition: Callable[[], Any], timeout_s: float, seen: Callable[[], str]) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {timeout_s} s: {seen()}")
-        time.sleep(0.1)
+def _has_leaders(made: River) -> bool:
+    try:
+        for topic in (*made.config.source.topics, made.topics.user_events, made.topics.workspace_facts):
+            made.ends(topic)
+    except KafkaException:
+        return False
+    return True

@@ -1,5 +1,5 @@
 """
-A second implementation of the six signals, by brute force: it keeps everything and asks everything anew.
+A second implementation of the signals, by brute force: it keeps everything and asks everything anew.
 
 It shares no code with the engine but the event itself and the domain lists, and knows nothing of policy, facts, fences
 or bounded state. Slow and meant to be.
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from signals.domains import Domains
 from signals.event import PASSIVE_ROLES, Event, EventType, Role
 from signals.units import DAY_MS
+from tests.signals.billing_reference import BillingNumbers, BillingReference
 
 Fired = tuple[str, str, str, int]
 
@@ -28,6 +29,7 @@ class Numbers:
     procurement_cooldown_days: int = 7
     internal_domains: tuple[str, ...] = ()
     internal_users: tuple[str, ...] = ()
+    billing: BillingNumbers = field(default_factory=BillingNumbers)
 
 
 @dataclass
@@ -67,6 +69,7 @@ class Reference:
         self.counts: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
         self.ends_fired: dict[str, list[int]] = defaultdict(list)
         self.requests: dict[tuple[str, str], int] = {}
+        self.billing = BillingReference(numbers.billing, self.fired)
 
     def feed(self, event: Event) -> None:
         """Apply one event."""
@@ -77,6 +80,7 @@ class Reference:
         if event.user_id is None:
             if event.workspace_id is not None:
                 self._procure(event, event.workspace_id, event.roles)
+                self._bill(event, event.workspace_id, event.roles)
             return
         person = self.people[event.user_id]
         if event.email is not None:
@@ -86,6 +90,8 @@ class Reference:
         if internal and not roles:
             return
         self._user_signals(event, person, roles)
+        if not internal:
+            self.billing.user_event(event, roles)
         workspace = self._workspace_of(event, person, roles, internal=internal)
         if workspace is not None:
             self._in_workspace(event, person, roles, workspace, internal=internal)
@@ -138,14 +144,22 @@ class Reference:
         if person.address is not None and not internal:
             self._enterprise(event, workspace, person.address)
         self._procure(event, workspace, roles)
+        self._bill(event, workspace, roles)
 
-    def _second_user(self, event: Event, workspace: str) -> None:
-        members = [
-            pair
+    def _members(self, workspace: str) -> list[str]:
+        return [
+            pair[1]
             for pair, times in self.came.items()
             if pair[0] == workspace and times and max(times) > max(self.left[pair], default=-1)
         ]
-        if len(members) >= 2:
+
+    def _bill(self, event: Event, workspace: str, roles: tuple[Role, ...]) -> None:
+        members = self._members(workspace)
+        signed_up = sum(self.people[user].has_signed_up for user in members)
+        self.billing.workspace_event(event, workspace, roles, len(members), signed_up)
+
+    def _second_user(self, event: Event, workspace: str) -> None:
+        if len(self._members(workspace)) >= 2:
             self._once(("second_user", workspace, event.id, event.time))
 
     def _multi_user(self, event: Event, workspace: str, user: str) -> None:

@@ -18,22 +18,33 @@ from signals.engine import (
     step_user,
     step_workspace,
 )
-from signals.event import Event, EventType, Role, Source, Tick
+from signals.event import Event, EventType, Role, Scalar, Source, Tick
 from signals.facts import Fact, Firing
 from signals.shard import Fence, Shard, State
 from signals.units import DAY_MS
 from signals.user import UserState
 from signals.workspace import WorkspaceState
+from tests.signals.billing_reference import BillingNumbers
 from tests.signals.builders import MONDAY, engine, event
 from tests.signals.reference import Numbers, Reference
 
 S = TypeVar("S", bound=State)
 NUMBERS = Numbers(
-    active_users=2, rearm_at=1, cooldown_days=3, internal_domains=("oursaas.example",), internal_users=("u5",)
+    active_users=2,
+    rearm_at=1,
+    cooldown_days=3,
+    internal_domains=("oursaas.example",),
+    internal_users=("u5",),
+    billing=BillingNumbers(order=("pro", "Team"), seat_cooldown_days=2, levels=(0.5, 0.8, 0.95)),
 )
 SETTINGS: dict[str, object] = {
     "events": {"activated": ["Report Shared"]},
-    "signals": {"multi_user": {"active_users": 2, "rearm_at": 1, "cooldown": "3d"}},
+    "plans": {"order": ["Pro", "team"]},
+    "signals": {
+        "multi_user": {"active_users": 2, "rearm_at": 1, "cooldown": "3d"},
+        "seat_limit": {"cooldown": "2d"},
+        "usage_limit": {"levels": [0.95, 0.5, 0.8]},
+    },
     "internal": {"domains": ["oursaas.example"], "user_ids": ["u5"]},
 }
 EMAILS = (None, None, "a@walmart.com", "b@eu.ge.com", "c@gmail.com", "d@corp.example", "e@it.oursaas.example")
@@ -47,7 +58,31 @@ ROLES: tuple[tuple[Role, ...], ...] = (
     (Role.PROCUREMENT_REQUESTED,),
     (Role.PROCUREMENT_REQUESTED,),
     (Role.PLAN_CHANGED,),
+    (Role.PLAN_CHANGED,),
+    (Role.PLAN_CHANGED,),
+    (Role.USAGE_REPORTED,),
+    (Role.USAGE_REPORTED,),
+    (Role.USAGE_REPORTED,),
+    (Role.WORKSPACE_CREATED,),
+    (Role.INVITE_SENT,),
+    (Role.SALES_CONTACTED,),
+    (Role.FEATURE_GATED,),
+    (Role.FEATURE_GATED,),
+    (Role.PLAN_CHANGED, Role.MEMBER_JOINED),
+    (Role.PLAN_CHANGED, Role.SIGNED_UP),
+    (Role.WORKSPACE_CREATED, Role.PLAN_CHANGED, Role.USAGE_REPORTED),
+    (Role.SALES_CONTACTED, Role.FEATURE_GATED, Role.PLAN_CHANGED),
 )
+VALUES: dict[str, tuple[Scalar | None, ...]] = {
+    "plan": (None, None, "free", "Trial", "pro", "PRO", "te_am", "business", " ", 7),
+    "seats": (None, None, None, 0, 1, 2, 2.5, 3, 4, 10, -1, True, "5"),
+    "metric": ("calls", "calls", "calls", None, "rows"),
+    "used": (0, 10, 40, 50, 79, 80, 90.5, 95, 100, 120, -1, None, "7", False),
+    "limit": (100, 100, 100, 100, 50, 200, 0, None),
+    "period": (None, "month", "Weekly", "day", "annual", "2026-03", "2026-04", "cycle", "cycle"),
+    "feature": (None, "export", "export", "sso", " "),
+}
+NAMES = ("MSA Requested", "DPA Requested", "Subscription Updated", "subscription_cancelled", "Subscription Canceled")
 KINDS = (*[EventType.TRACK] * 6, EventType.GROUP, EventType.IDENTIFY, EventType.PAGE)
 
 
@@ -67,16 +102,25 @@ def random_history(seed: int, *, length: int, spread_days: int, removals: bool =
             r.choice(("w0", "w1", None, None)),
             on=MONDAY + int(max(0.0, now - late) * 8) * DAY_MS // 8,
             roles=roles,
-            name=r.choice(("MSA Requested", "DPA Requested")) if roles else "Dashboard Viewed",
+            name=r.choice(NAMES) if roles else "Dashboard Viewed",
             kind=kind,
             event_id=f"e{number if r.random() > 0.05 else max(0, number - r.randrange(90))}",
             email=r.choice(EMAILS) if r.random() < 0.3 else None,
             passive=r.random() < 0.05,
             anonymous="a1",
+            traits=some(r, ("plan", "seats")) if kind is EventType.GROUP else None,
         )
+        if roles:
+            made.properties = some(r, tuple(VALUES))
         made.source = Source("events", 0, number)
         history.append(made)
     return history
+
+
+def some(r: random.Random, names: tuple[str, ...]) -> dict[str, Scalar]:
+    """Values of properties or traits, many of them missing, some of the wrong kind."""
+    chosen = {name: r.choice(VALUES[name]) for name in names}
+    return {name: value for name, value in chosen.items() if value is not None}
 
 
 def fired_by_engine(history: Sequence[Event], rules: Engine) -> list[tuple[str, str, str, int]]:

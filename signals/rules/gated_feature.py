@@ -1,0 +1,68 @@
+"""Intent: a user keeps trying a feature that the plan does not include."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from signals.attempts import attempts_in
+from signals.event import Role
+from signals.rule import Evidence, Finding, Kind, RuleParams, UserRule, Why
+from signals.units import Duration, Window, milliseconds
+
+if TYPE_CHECKING:
+    from signals.event import Event
+    from signals.user import Progress, UserState
+
+
+class GatedFeatureParams(RuleParams):
+    """How many attempts in which window are meant seriously, and how long they stay one signal."""
+
+    attempts: int = Field(default=2, ge=1)
+    window: Window = 7
+    cooldown: Annotated[Duration, Field(ge=timedelta(0))] = timedelta(days=7)
+
+
+class GatedFeature(UserRule):
+    """Fires at an attempt whose window holds enough of them, at most once per user, feature and cooldown."""
+
+    name = "gated_feature"
+    kind = Kind.INTENT
+    roles = frozenset({Role.FEATURE_GATED})
+    play = "They want more than the plan gives. Offer a trial of the plan that includes the feature."
+
+    def __init__(self, params: GatedFeatureParams) -> None:
+        self.params = params
+        self._cooldown_ms = milliseconds(params.cooldown)
+
+    def judge(self, user: UserState, event: Event, progress: Progress) -> Finding | None:
+        """Count the attempts up to the day of this one; firing resets no count (SIGNALS A26)."""
+        attempt = progress.attempt
+        if attempt is None:
+            return None
+        count = attempts_in(user.gated[attempt.feature], self.params.window, attempt.day)
+        if count < self.params.attempts:
+            return None
+        if user.is_cooling_down(self.name, event.time, self._cooldown_ms, attempt.feature):
+            return None
+        evidence: Evidence = {
+            "feature": attempt.feature,
+            "attempts": count,
+            "threshold": self.params.attempts,
+            "window": self.params.window,
+        }
+        return Finding(evidence, key=attempt.feature)
+
+    def headline(self, evidence: Evidence) -> str:
+        """Say it, by the name of the feature where it has one."""
+        feature = evidence["feature"] or "a feature outside the plan"
+        return f"tried {feature} {evidence['attempts']} times in {evidence['window']} days"
+
+    def why(self, evidence: Evidence) -> list[Why]:
+        """Hold the attempts in the window against the threshold."""
+        reasons = [Why(f"attempts_{evidence['window']}d", evidence["attempts"], evidence["threshold"])]
+        if evidence["feature"]:
+            reasons.append(Why("gated_feature", evidence["feature"]))
+        return reasons
