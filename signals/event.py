@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
 
@@ -132,4 +133,5 @@ class Event(msgspec.Struct, tag="event", tag_field="log", omit_defaults=True):
 class Tick(msgspec.Struct, tag="tick", tag_field="log", frozen=True):
     """A watermark: everything up to `time` (Unix milliseconds) has been appended to this log before it."""
 
-    time: int
+    # Bounded, so that a foreign record that looks like a tick cannot stop the checkpoint.
+    time: Annotated[int, msgspec.Meta(ge=0, lt=2**53)]

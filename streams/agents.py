@@ -185,7 +185,7 @@ class River:
         for record in records:
             try:
                 item = step.decode(record.value or b"")
-            except msgspec.MsgspecError as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 self._foreign(record, shard.fence, error)
                 continue
             if record.offset == poisoned and not isinstance(item, Tick):
@@ -230,10 +230,10 @@ class River:
             log.error("rule.failed", rule=failure.rule, error=failure.error)
             self._dead_letter(record, BadRecord(Reason.RULE_FAILED, f"{failure.rule}: {failure.error}"))
 
-    def _foreign(self, record: Record, fence: Fence, error: msgspec.MsgspecError) -> None:
+    def _foreign(self, record: Record, fence: Fence, error: Exception) -> None:
         # Somebody else wrote into one of our logs. Its place is taken all the same, or it would be read for ever.
         fence.end = record.offset + 1
-        self._dead_letter(record, BadRecord(Reason.FOREIGN, str(error)))
+        self._dead_letter(record, BadRecord(Reason.FOREIGN, type(error).__name__))
 
     def _dead_letter(self, record: Record, bad: BadRecord) -> None:
         self.metrics.dead_letters[bad.reason] += 1

@@ -57,6 +57,14 @@ class Parts:
         await self.checkpoint.run()
         self.river.positions.clear()
 
+    def is_recovered(self, assigned: set[TP]) -> bool:
+        """Whether the states of every assigned partition of a keyed step are here."""
+        recovered = {
+            self.topics.user_events: self.users.recovered,
+            self.topics.workspace_facts: self.workspaces.recovered,
+        }
+        return all(tp.partition in recovered[tp.topic] for tp in assigned if tp.topic in recovered)
+
     @property
     def consumer(self) -> Consumer:
         """The app's consumer, ours by construction."""

@@ -53,7 +53,9 @@ def main() -> None:
         sys.exit(2)
     except KafkaException as error:
         errors.print(
-            f"plg: Kafka at {read_settings().kafka}: {error.args[0].str()}; PLG_KAFKA names another", markup=False
+            f"plg: Kafka at {read_settings().kafka}: {error.args[0].str()}; PLG_KAFKA names another",
+            markup=False,
+            soft_wrap=True,
         )
         sys.exit(2)
     except KeyboardInterrupt:

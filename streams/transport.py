@@ -13,7 +13,7 @@ What is repaired here, each with a test in tests/streams/test_stock_faults.py th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import faust
@@ -75,14 +75,20 @@ class CheckpointConsumer(BaseConsumer):
     # Set by the app before it starts: brings a checkpoint about and returns when its offsets are committable.
     checkpoint: Callable[[], Awaitable[None]] | None = None
     drain_timeout_s: float = 15.0
+    # Topics whose offsets have no gaps, because only we write them and nothing compacts them.
+    gapless: frozenset[str] = frozenset()
     # Set by the app: holds recovered states against the committed offsets before the first record is taken.
     verify: Callable[[Mapping[TP, int | None]], Awaitable[None]] | None = None
+    # Set by the app: whether the tables of all these partitions have been recovered.
+    is_recovered: Callable[[set[TP]], bool] | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._checkpointed: dict[TP, int] = {}
         # Held while records are fetched and while positions are sought, so that a fetch is wholly before or after.
         self._positions = asyncio.Lock()
         self._seeks = 0
+        # The generation whose tables are recovered and whose positions are sought: only it gets records.
+        self._ready: int | None = None
         super().__init__(*args, **kwargs)
 
     # -- batches
@@ -102,7 +108,7 @@ class CheckpointConsumer(BaseConsumer):
                 raise
 
     async def _fetch_and_deliver(self) -> None:
-        active = self._get_active_partitions()
+        active = self._fetchable()
         if not active:
             await self.sleep(IDLE_S)
             return
@@ -118,12 +124,34 @@ class CheckpointConsumer(BaseConsumer):
                 return
             await self._deliver(tp, fetched, generation)
 
+    def _fetchable(self) -> set[TP]:
+        """
+        The partitions to fetch from: until tables are recovered and positions sought, changelogs only.
+
+        Faust resumes its flow at the end of a recovery even if the next rebalance has begun meanwhile; records of
+        partitions that this one brings would then be applied to states not yet recovered.
+        """
+        active = self._get_active_partitions()
+        if self._ready == self.app.consumer_generation_id:
+            return active
+        has_acks = self.app.topics.acks_enabled_for
+        return {tp for tp in active if not has_acks(tp.topic)}
+
     async def _deliver(self, tp: TP, fetched: list[ConsumerRecord[bytes, bytes]], generation: int) -> None:
         wanted = self._read_offset[tp]
         # `>=`: after a seek the read offset is the *next* record's. With `>` each moved partition loses one record.
         batch = fetched if wanted is None else [record for record in fetched if record.offset >= wanted]
         if not batch:
             return
+        if wanted is not None and batch[0].offset > wanted and tp.topic in self.gapless:
+            fail_stop(
+                "records.skipped",
+                topic=tp.topic,
+                partition=tp.partition,
+                wanted=wanted,
+                got=batch[0].offset,
+                repair="start again; if it repeats, retention has deleted unread records: plg topics reset",
+            )
         last = batch[-1]
         message = ConsumerMessage(
             last.topic,
@@ -167,14 +195,39 @@ class CheckpointConsumer(BaseConsumer):
             self._committed_offset.update(offsets)
         return committed
 
+    def resume_partitions(self, tps: Iterable[TP]) -> None:
+        """
+        Let records of these partitions come again, once Faust has called `resume_flow`.
+
+        At the end of a recovery it resumes partitions, seeks, and empties the agents' queues, all with the flow on:
+        what came in between was lost behind a read position already moved.
+        """
+        resumed = set(tps)
+        if any(self.app.topics.acks_enabled_for(tp.topic) for tp in resumed):
+            self.stop_flow()
+        super().resume_partitions(resumed)
+
     async def perform_seek(self) -> None:
         """Go to the committed offsets; what an older assignment had reached no longer counts."""
         async with self._positions:
+            generation = self.app.consumer_generation_id
+            self._ready = None
             self._seeks += 1
             self._checkpointed.clear()
             await super().perform_seek()
+            # aiokafka leaves a partition without a commit where it is: beyond whatever was fetched and dropped.
+            fresh = {
+                tp: 0
+                for tp in self.assignment()
+                if self.app.topics.acks_enabled_for(tp.topic) and not self._committed_offset[tp]
+            }
+            if fresh:
+                await super().seek_wait(fresh)  # type: ignore[safe-super]  # the driver stands behind
+            if self.is_recovered is not None and not self.is_recovered(self.assignment()):
+                return
             if self.verify is not None:
                 await self.verify(self._committed_offset)
+            self._ready = generation
 
     async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
         """Go to where the recovery of a table starts."""

@@ -49,6 +49,8 @@ async def _run(config: Config, settings: Settings) -> int:
     parts.app.in_worker = True
     parts.app.finalize()
     parts.consumer.checkpoint = parts.last_checkpoint
+    parts.consumer.gapless = frozenset({parts.topics.user_events, parts.topics.workspace_facts})
+    parts.consumer.is_recovered = parts.is_recovered
     parts.consumer.verify = parts.continuity.verify
     parts.consumer.drain_timeout_s = settings.drain_timeout_s
     await parts.app.start()

@@ -223,6 +223,16 @@ def river(
         yield made
     finally:
         made.stop()
+        _delete_topics(made)
+
+
+def _delete_topics(made: River) -> None:
+    # A river has some 400 partitions, and a broker keeps files open for each: a few dozen tests would exhaust it.
+    admin = AdminClient(made.settings.kafka_options)
+    ours = [name for name in admin.list_topics(timeout=10).topics if name.startswith(made.config.prefix)]
+    for deleted in admin.delete_topics(ours).values() if ours else ():
+        with contextlib.suppress(KafkaException):
+            deleted.result(20)
 
 
 def _has_leaders(made: River) -> bool:

@@ -192,10 +192,11 @@ class MemoryDriver(StockBaseConsumer):
             return False
         return self.broker.commit(offsets)
 
-    async def seek_to_committed(self) -> dict[TP, int]:
-        seeks = {tp: self.broker.committed.get(tp, 0) for tp in self.assigned if not self._is_changelog_tp(tp)}
-        self.fetch_positions.update(seeks)
-        return seeks
+    async def seek_to_committed(self) -> dict[TP, int | None]:
+        # As aiokafka: a partition without a commit, or with 0, stays where it is.
+        committed = {tp: self.broker.committed.get(tp) for tp in self.assigned if not self._is_changelog_tp(tp)}
+        self.fetch_positions.update({tp: offset for tp, offset in committed.items() if offset})
+        return committed
 
     async def _seek(self, tp: TP, offset: int) -> None:
         self.fetch_positions[tp] = offset

@@ -109,6 +109,79 @@ def test_a_rebalance_goes_back_to_the_committed_offset() -> None:
     assert reader.offsets() == [4, 5, 6, 7, 8, 9]
 
 
+def test_what_was_fetched_and_dropped_before_the_first_commit_is_fetched_again() -> None:
+    async def steps(reader: Reader) -> None:
+        await reader.start()
+        reader.seen.clear()
+        reader.consumer.fetch_positions[FIRST] = 7
+        await reader.consumer.perform_seek()
+        await asyncio.sleep(5.0)
+
+    reader = with_reader(broker_of(10, FIRST), steps)
+
+    assert reader.offsets() == list(range(10))
+
+
+def test_nothing_flows_between_the_end_of_a_recovery_and_the_resumed_flow() -> None:
+    seen_before: list[int] = []
+
+    async def steps(reader: Reader) -> None:
+        await reader.start()
+        reader.seen.clear()
+        reader.consumer.resume_partitions({FIRST})
+        reader.consumer.broker.seed(SOURCE, 0, b"10")
+        await asyncio.sleep(5.0)
+        await reader.consumer.perform_seek()
+        await asyncio.sleep(5.0)
+        seen_before.extend(reader.offsets())
+        # Here Faust empties the agents' queues.
+        reader.consumer.resume_flow()
+        await asyncio.sleep(5.0)
+
+    reader = with_reader(broker_of(10, FIRST), steps)
+
+    assert seen_before == []
+    assert reader.offsets() == list(range(11))
+
+
+def test_no_record_comes_before_the_tables_of_its_partitions_are_recovered() -> None:
+    seen_before: list[int] = []
+
+    async def steps(reader: Reader) -> None:
+        reader.consumer.is_recovered = lambda _assigned: False
+        await reader.start()
+        seen_before.extend(reader.offsets())
+        reader.consumer.is_recovered = lambda _assigned: True
+        await reader.consumer.perform_seek()
+        await asyncio.sleep(5.0)
+
+    reader = with_reader(broker_of(3, FIRST), steps)
+
+    assert seen_before == []
+    assert reader.offsets() == [0, 1, 2]
+
+
+def test_a_gap_in_a_log_of_our_own_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    reasons: list[str] = []
+
+    def end(reason: str, **_fields: object) -> NoReturn:
+        reasons.append(reason)
+        raise asyncio.CancelledError
+
+    async def steps(reader: Reader) -> None:
+        await reader.start()
+        reader.consumer.gapless = frozenset({SOURCE})
+        monkeypatch.setattr(transport, "fail_stop", end)
+        ahead = Record(SOURCE, 0, 12, 1_700_000_000_000, 0, b"", b"12")
+        with pytest.raises(asyncio.CancelledError):
+            await reader.consumer._deliver(FIRST, [ahead], reader.app.consumer_generation_id)
+
+    reader = with_reader(broker_of(10, FIRST), steps)
+
+    assert reasons == ["records.skipped"]
+    assert 12 not in reader.offsets()
+
+
 @pytest.mark.parametrize("waiting", [1, 2])
 def test_a_rebalance_during_a_delivery_drops_the_rest_of_the_fetch(waiting: int) -> None:
     async def steps(reader: Reader) -> None:
