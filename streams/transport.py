@@ -8,6 +8,13 @@ What is repaired here, each with a test in tests/streams/test_stock_faults.py th
 - `flush()` gave up after 100 ms: the checkpoint waits for acknowledgements instead (streams/outbox.py);
 - `wait_empty` had no limit and could not be cancelled: it has one, and ends in a checkpoint;
 - each record cost ~60 us of task switching: a batch costs that once.
+
+And three ways to lose records around rebalances, with tests in tests/streams/test_transport.py:
+
+- what was fetched before a seek was delivered after it and hid the records in between: `_fetch_and_deliver`;
+- the flow was on from the end of a recovery to the moment the agents' queues were emptied, and also while the next
+  rebalance had begun: `resume_partitions`, `_fetchable`;
+- a partition without a commit stayed where a dropped fetch had moved it: `perform_seek`.
 """
 
 from __future__ import annotations
