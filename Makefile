@@ -53,4 +53,4 @@ lock: setup ## resolve requirements.lock anew from pyproject.toml
 	  --generate-hashes --no-header --no-annotate --output-file requirements.lock
 
 clean: ## remove .venv, caches and what runs leave behind
-	rm -rf .venv .cache .run .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis dist
+	rm -rf ./*-data .venv .cache .run .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis dist
