@@ -230,6 +230,10 @@ def warnings(config: Config) -> list[str]:
     for signal, role in _NEEDS.items():
         if signal in enabled and not config.events.of(role):
             found.append(f"events.{role} is empty: the signal {signal} never fires")
+    if config.alerts.show_email:
+        found.append("alerts.show_email: no alert carries an e-mail address yet")
+    if config.domains.competitors:
+        found.append("domains.competitors: nothing reads the list yet")
     for route in config.routes:
         found.extend(
             f"routes.{route.name}: the signal {signal} is switched off"

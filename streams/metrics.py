@@ -27,5 +27,3 @@ class Metrics:
     # Seconds from the barrier of the last checkpoint to its commit.
     checkpoint_s: float = 0.0
     checkpoint_in_flight: bool = False
-    # Records read back from changelogs.
-    recovered: int = 0

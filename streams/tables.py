@@ -58,6 +58,8 @@ class StateTable(faust.Table[bytes, bytes], Generic[S]):
         self._encode = encode
         self._decode = decode
         self.shards: dict[int, Shard[S]] = {}
+        # Records read back from the changelog by this process: the watchdog sees a recovery move by it.
+        self.restored = 0
         # Partitions whose changelog has been read to its end since they were assigned.
         self.recovered: set[int] = set()
         # Partitions whose states have been held against their logs (streams/continuity.py).
@@ -87,6 +89,7 @@ class StateTable(faust.Table[bytes, bytes], Generic[S]):
             fail_stop("changelog.unreadable", table=self.name, error=str(error))
 
     def _restore(self, partition: int, key: bytes, value: bytes | None) -> None:
+        self.restored += 1
         if value is None:
             return
         shard = self.shard(partition)

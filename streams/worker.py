@@ -114,7 +114,8 @@ class _Health:
 
     def _no_progress(self, now: float) -> str | None:
         metrics = self._parts.metrics
-        work = metrics.ingested + metrics.user_records + metrics.workspace_records + metrics.recovered
+        restored = self._parts.users.restored + self._parts.workspaces.restored
+        work = metrics.ingested + metrics.user_records + metrics.workspace_records + restored
         if work != self._work or not self._has_work_waiting():
             self._work, self._moved_at = work, now
         if now - self._moved_at > self._settings.progress_timeout_s:
