@@ -14,6 +14,9 @@ from tests.river.folding import changelog_states, check_states, folded_users, fo
 from tests.river.harness import Process, River, river, wait_for
 from tests.servers import KafkaServer
 
+# The embedded broker shows ends of logs too low and is slow at rebalances (docs/adr/0005).
+pytestmark = pytest.mark.apache_kafka
+
 # So that events keep coming until the last worker has come and gone.
 RATE = 2_500
 MOVE_S = 15.0
