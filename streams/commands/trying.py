@@ -1,0 +1,97 @@
+"""`plg check`, `plg replay` and `plg backtest`: a config looked at and tried on recorded events."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streams.commands.common import ConfigArgument, ConfigOption, console, errors
+from streams.settings import read_settings
+
+
+def check(config: ConfigArgument) -> None:
+    """Read a config as a worker would: every problem with line and column, and a warning for what can do nothing."""
+    from signals.config import warnings
+    from signals.domains import Domains
+    from streams.config_source import load_config
+
+    loaded = load_config(config)
+    for warning in [*warnings(loaded), *Domains(loaded.domains).warnings(loaded.domains)]:
+        errors.print(f"warning: {warning}", soft_wrap=True, markup=False)
+    console.print(f"{config}: ok, config {loaded.hash}")
+
+
+def replay(
+    files: Annotated[list[Path], typer.Argument(help="JSON lines of events, plain or gzip.")],
+    config: ConfigOption = None,
+    rate: Annotated[
+        float | None, typer.Option(min=0.1, help="Events a second; without it, as fast as it goes.")
+    ] = None,
+    ticks: Annotated[bool, typer.Option(help="Let time pass by event time; the workers need `clock: events`.")] = True,
+    wait: Annotated[bool, typer.Option(help="Wait until the workers have applied everything.")] = True,
+) -> None:
+    """Play recorded events into the product's topic, as the product would have sent them."""
+    from streams.config_source import load_config
+    from streams.replaying import Replay, read_lines
+
+    settings = read_settings()
+    player = Replay(load_config(config or settings.config), settings, rate=rate, ticks=ticks)
+    with _bytes_progress(files) as advance:
+        player.play(read_lines(files, advance))
+    report = player.report
+    console.print(f"{report.events:,} events sent, {report.unusable:,} of them unusable")
+    if ticks and wait and not player.settle():
+        errors.print("the workers have not applied everything after 60 s; is one running with `clock: events`?")
+        raise typer.Exit(1)
+
+
+class LogKind(StrEnum):
+    """What a backtest reads."""
+
+    EVENTS = "events"
+    FACTS = "facts"
+
+
+def backtest(  # options of a command
+    config: ConfigArgument,
+    files: Annotated[list[Path], typer.Argument(help="JSON lines, plain or gzip, in the order they happened.")],
+    out: Annotated[Path, typer.Option("--out", help="One signal a line, with its verdict; .gz compresses it.")],
+    until: Annotated[str, typer.Option(help="Let time pass up to here at the end; the newest event without it.")] = "",
+    facts: Annotated[
+        bool,
+        typer.Option("--facts", help="The files are recordings of <prefix>.workspace-facts (`plg topics record`)."),
+    ] = False,
+) -> None:
+    """
+    Run the same steps, rules and policy over files instead of a bus: what would have fired, when, and why.
+
+    No broker, no Redis. The ids are the ones that a live worker gives to the same events.
+    """
+    from streams.backtesting import backtest_events, backtest_facts
+    from streams.config_source import load_config
+
+    loaded = load_config(config)
+    run = backtest_facts if facts else backtest_events
+    with _bytes_progress(files) as advance:
+        report = run(loaded, files, out, until=until or None, on_bytes=advance)
+    console.print(report.text(out))
+
+
+def _bytes_progress(files: list[Path]):  # type: ignore[no-untyped-def]  # noqa: ANN202  # a context manager of a callable
+    from contextlib import contextmanager
+
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+    @contextmanager
+    def shown():  # type: ignore[no-untyped-def]  # noqa: ANN202
+        total = sum(file.stat().st_size for file in files if file.exists())
+        with Progress(
+            "{task.description}", BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=errors, transient=True
+        ) as progress:
+            task = progress.add_task("reading", total=total)
+            yield lambda count: progress.update(task, advance=count)
+
+    return shown()
