@@ -6,19 +6,19 @@ import msgspec
 
 from signals.errors import BrokenLog
 from signals.event import Event, Tick
-from signals.facts import Fact
+from signals.facts import Command, Fact
 from signals.user import UserState
 from signals.workspace import WorkspaceState
 
 _user_records: msgspec.json.Decoder[Event | Tick] = msgspec.json.Decoder(Event | Tick)
-_fact_records: msgspec.json.Decoder[Fact | Tick] = msgspec.json.Decoder(Fact | Tick)
+_fact_records: msgspec.json.Decoder[Fact | Tick | Command] = msgspec.json.Decoder(Fact | Tick | Command)
 _user_states = msgspec.msgpack.Decoder(UserState)
 _workspace_states = msgspec.msgpack.Decoder(WorkspaceState)
 _json = msgspec.json.Encoder()
 _msgpack = msgspec.msgpack.Encoder()
 
 
-def encode_record(record: Event | Tick | Fact) -> bytes:
+def encode_record(record: Event | Tick | Fact | Command) -> bytes:
     """Write a record of `plg.user-events` or `plg.workspace-facts`."""
     return _json.encode(record)
 
@@ -36,12 +36,12 @@ def decode_user_record(value: bytes) -> Event | Tick:
     return _user_records.decode(value)
 
 
-def decode_fact_record(value: bytes) -> Fact | Tick:
+def decode_fact_record(value: bytes) -> Fact | Tick | Command:
     """
     Read a record of `plg.workspace-facts`.
 
     Raises:
-        msgspec.MsgspecError: Only the user step and the ticker write there, and this is neither's.
+        msgspec.MsgspecError: Only the two steps, ingest and the ticker write there, and this is nobody's of them.
     """
     return _fact_records.decode(value)
 

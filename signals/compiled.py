@@ -14,13 +14,16 @@ from signals.catalogue import catalogue
 from signals.domains import Domains
 from signals.event import Role
 from signals.moments import Days
+from signals.names import zone_of
+from signals.quiet import Quiet
 from signals.rule import Rule, Trigger, UserRule, WorkspaceRule
 from signals.units import milliseconds
 
 if TYPE_CHECKING:
-    from signals.config import Config, Route
+    from signals.config import Config
     from signals.domains import DomainKind
     from signals.facts import Fact
+    from signals.selling import Route
     from signals.workspace import Change
 
 # The root of all ids of this project: never change it, or every signal would be new to every sink.
@@ -67,7 +70,13 @@ class Engine:
         self.is_gated = bool(config.events.activated)
         self.assumed_activated_before = _first_instant(config)
         self.workspaces_per_user = limits.workspaces_per_user
-        self.alert_cooldown_ms = milliseconds(config.alerts.cooldown)
+        alerts, hours = config.alerts, config.policy.quiet_hours
+        self.alert_cooldown_ms = milliseconds(alerts.cooldown)
+        self.max_age_ms = {name: milliseconds(alerts.max_age_for(name)) for name in self.by_name}
+        self.cap_window_ms = milliseconds(alerts.cap_window)
+        self.shows_email = alerts.show_email
+        self.free_to_paid = frozenset(config.policy.free_to_paid)
+        self.quiet = Quiet(hours, config.zone if hours.time_zone is None else zone_of(hours.time_zone))
         self.internal_users = frozenset(config.internal.user_ids)
         self._internal_domains = frozenset(config.internal.domains)
         self._routes = {signal: route for route in reversed(config.routes) for signal in route.signals}

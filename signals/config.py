@@ -4,34 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import timedelta, tzinfo
+from datetime import tzinfo
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from signals.event import Role
-from signals.names import Day, Prefix, TimeZone, Topic, zone_of
+from signals.names import Prefix, TimeZone, Topic, zone_of
 from signals.product import DomainLists, EventNames, Identity, Internal, Plans, Section
-from signals.rules.activated import ActivatedParams
-from signals.rules.cancelled import CancelledParams
-from signals.rules.converted_to_paid import ConvertedToPaidParams
-from signals.rules.enterprise_domain import EnterpriseDomainParams
-from signals.rules.first_invite import FirstInviteParams
-from signals.rules.gated_feature import GatedFeatureParams
-from signals.rules.hand_raised import HandRaisedParams
-from signals.rules.multi_user import MultiUserParams
-from signals.rules.plan_downgraded import PlanDowngradedParams
-from signals.rules.plan_upgraded import PlanUpgradedParams
-from signals.rules.procurement import ProcurementParams
-from signals.rules.seat_limit import SeatLimitParams
-from signals.rules.seats_added import SeatsAddedParams
-from signals.rules.seats_removed import SeatsRemovedParams
-from signals.rules.second_user import SecondUserParams
-from signals.rules.signed_up import SignedUpParams
-from signals.rules.usage_limit import UsageLimitParams
-from signals.units import Duration
+from signals.selling import Alerts, Policy, QuietHours, Route
+from signals.thresholds import Signals
 
 
 class Clock(StrEnum):
@@ -39,15 +23,6 @@ class Clock(StrEnum):
 
     WALL = "wall"
     EVENTS = "events"
-
-
-class Priority(StrEnum):
-    """How soon a person should look at an alert, the most urgent first."""
-
-    URGENT = "urgent"
-    HIGH = "high"
-    NORMAL = "normal"
-    LOW = "low"
 
 
 class SourceTopics(Section):
@@ -64,86 +39,6 @@ class OwnTopics(Section):
     replication: Annotated[int, Field(ge=1, le=10)] = 1
 
 
-class Signals(Section):
-    """The parameters of every signal."""
-
-    signed_up: SignedUpParams = SignedUpParams()
-    activated: ActivatedParams = ActivatedParams()
-    first_invite: FirstInviteParams = FirstInviteParams()
-    hand_raised: HandRaisedParams = HandRaisedParams()
-    gated_feature: GatedFeatureParams = GatedFeatureParams()
-    second_user: SecondUserParams = SecondUserParams()
-    multi_user: MultiUserParams = MultiUserParams()
-    enterprise_domain: EnterpriseDomainParams = EnterpriseDomainParams()
-    procurement: ProcurementParams = ProcurementParams()
-    usage_limit: UsageLimitParams = UsageLimitParams()
-    seat_limit: SeatLimitParams = SeatLimitParams()
-    converted_to_paid: ConvertedToPaidParams = ConvertedToPaidParams()
-    plan_upgraded: PlanUpgradedParams = PlanUpgradedParams()
-    plan_downgraded: PlanDowngradedParams = PlanDowngradedParams()
-    seats_added: SeatsAddedParams = SeatsAddedParams()
-    seats_removed: SeatsRemovedParams = SeatsRemovedParams()
-    cancelled: CancelledParams = CancelledParams()
-
-
-class Alerts(Section):
-    """How often sales hears of the same thing, and what an alert shows."""
-
-    cooldown: Annotated[Duration, Field(ge=timedelta(0))] = timedelta(days=7)
-    show_email: bool = False
-
-
-class Policy(Section):
-    """When a human should hear about a signal."""
-
-    assume_activated_before: Day | None = None
-
-
-def _known_signal(name: str) -> str:
-    if name not in Signals.model_fields:
-        raise ValueError(f"must be a signal ({', '.join(Signals.model_fields)}), got {name!r}")
-    return name
-
-
-SignalName = Annotated[str, AfterValidator(_known_signal)]
-
-
-_PRIORITIES = {
-    "hand_raised": Priority.URGENT,
-    "procurement": Priority.URGENT,
-    "cancelled": Priority.HIGH,
-    "enterprise_domain": Priority.HIGH,
-    "multi_user": Priority.HIGH,
-    "seat_limit": Priority.HIGH,
-    "usage_limit": Priority.HIGH,
-    "seats_removed": Priority.LOW,
-}
-
-
-class Route(Section):
-    """Which signals become alerts, how urgent each is, and where they go."""
-
-    name: Prefix = "sales-assist"
-    signals: tuple[SignalName, ...] = (
-        "hand_raised",
-        "procurement",
-        "cancelled",
-        "enterprise_domain",
-        "multi_user",
-        "seat_limit",
-        "usage_limit",
-        "gated_feature",
-        "plan_downgraded",
-        "seats_removed",
-    )
-    priority: dict[SignalName, Priority] = Field(default_factory=lambda: dict(_PRIORITIES))
-    sinks: tuple[Literal["redis"], ...] = ("redis",)
-
-    def priority_of(self, signal: str) -> Priority:
-        """How urgent a signal is on this route: `normal` if it says nothing."""
-        return self.priority.get(signal, Priority.NORMAL)
-
-
 class Limits(Section):
     """The caps that keep records and states bounded."""
 
@@ -154,6 +49,7 @@ class Limits(Section):
     metrics_per_workspace: Annotated[int, Field(ge=1, le=1_000)] = 50
     fired_keys: Annotated[int, Field(ge=10, le=10_000)] = 300
     held_signals: Annotated[int, Field(ge=1, le=100)] = 10
+    open_alerts: Annotated[int, Field(ge=1, le=100)] = 20
     recent_verdicts: Annotated[int, Field(ge=1, le=1_000)] = 30
 
 
@@ -190,9 +86,13 @@ class Config(Section):
 
     @field_validator("routes")
     @classmethod
-    def _has_one_route(cls, routes: tuple[Route, ...]) -> tuple[Route, ...]:
-        if len(routes) != 1:
-            raise ValueError(f"must be exactly one route for now, got {len(routes)}")
+    def _names_routes_apart(cls, routes: tuple[Route, ...]) -> tuple[Route, ...]:
+        if not routes:
+            raise ValueError("must be at least one route")
+        names = [route.name for route in routes]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"must have different names, got {twice} twice")
         return routes
 
     @property
@@ -230,11 +130,19 @@ def warnings(config: Config) -> list[str]:
     for signal, role in _NEEDS.items():
         if signal in enabled and not config.events.of(role):
             found.append(f"events.{role} is empty: the signal {signal} never fires")
-    if config.alerts.show_email:
-        found.append("alerts.show_email: no alert carries an e-mail address yet")
-    if config.domains.competitors:
-        found.append("domains.competitors: nothing reads the list yet")
+    return found + _warnings_of_routes(config, enabled)
+
+
+def _warnings_of_routes(config: Config, enabled: set[str]) -> list[str]:
+    found: list[str] = []
+    taken: dict[str, str] = {}
     for route in config.routes:
+        found.extend(
+            f"routes.{route.name}: {signal} goes to the route {taken[signal]}, which lists it first"
+            for signal in route.signals
+            if signal in taken
+        )
+        taken = dict.fromkeys(route.signals, route.name) | taken
         found.extend(
             f"routes.{route.name}: the signal {signal} is switched off"
             for signal in route.signals
@@ -245,4 +153,19 @@ def warnings(config: Config) -> list[str]:
             for signal in route.priority
             if signal not in route.signals
         )
+        found.extend(
+            f"routes.{route.name}: {signal} has a play but is not among its signals"
+            for signal in route.play
+            if signal not in route.signals
+        )
+    found.extend(
+        f"alerts.max_age_of: {signal} is listed by no route"
+        for signal in config.alerts.max_age_of
+        # The defaults are there whoever listens.
+        if signal not in taken and signal not in Alerts().max_age_of
+    )
+    if config.policy.quiet_hours.time_zone is not None and config.policy.quiet_hours == QuietHours(
+        time_zone=config.policy.quiet_hours.time_zone
+    ):
+        found.append("policy.quiet_hours.time_zone: there is neither a night nor a day off that it could be for")
     return found

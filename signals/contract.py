@@ -86,7 +86,8 @@ class Alert(BaseModel):
     config: str
     signal_ids: list[str] = Field(description="All signals it speaks of, the one that opened it first.")
     status: Literal["open", "updated", "closed"]
-    reason: str | None
+    reason: str | None = Field(description="Why it was closed.")
+    email: str | None = Field(default=None, description="Of the user; only with alerts.show_email.")
 
 
 def signal_record(firing: Firing, detected_at: int, config_hash: str) -> dict[str, object]:
@@ -135,8 +136,9 @@ def alert_json(alert: DecidedAlert, detected_at: int, config_hash: str) -> bytes
             "route": alert.route,
             "config": config_hash,
             "signal_ids": alert.signal_ids,
-            "status": alert.status,
+            "status": alert.status.value,
             "reason": alert.reason,
+            "email": alert.email,
         }
     )
 

@@ -7,9 +7,10 @@ state read-only and say what they found, and the engine records it. The caller s
 
 from __future__ import annotations
 
-from signals import policy
+from signals import alerting, policy
 from signals.attempts import Attempt, add_attempt
 from signals.billing import text
+from signals.case import Case
 from signals.codec import (
     decode_fact_record,
     decode_user_record,
@@ -20,15 +21,16 @@ from signals.codec import (
 )
 from signals.compiled import Engine
 from signals.event import PASSIVE_ROLES, Event, Role, Tick
-from signals.facts import Fact, FactKind, Note, Outputs
+from signals.facts import Command, Fact, FactKind, Note, Order, Outputs
 from signals.judging import judge_user, judge_workspace
-from signals.shard import Coordinate, Shard
+from signals.shard import Coordinate, Fence, Shard
 from signals.snapshot import snapshot_json
 from signals.telling import Place, facts_of, passed_through
 from signals.user import Progress, UserState, apply_event
 from signals.workspace import WorkspaceState, apply_fact
 
-_OBSERVED, _MOVED = FactKind.OBSERVED, FactKind.MOVED
+_OBSERVED, _CARRIED = FactKind.OBSERVED, FactKind.CARRIED
+_ASKING = frozenset({FactKind.MOVED, FactKind.ENTERED})
 _GATED = Role.FEATURE_GATED
 
 # What the shell needs of the core, in one place.
@@ -91,22 +93,21 @@ def step_user(shard: Shard[UserState], record: Event | Tick, offset: int, partit
 
 
 def step_workspace(
-    shard: Shard[WorkspaceState], record: Fact | Tick, offset: int, partition: int, engine: Engine
+    shard: Shard[WorkspaceState], record: Fact | Tick | Command, offset: int, partition: int, engine: Engine
 ) -> Outputs:
     """
     Apply one record of `plg.workspace-facts`.
 
     Args:
         shard: The workspaces of the partition; the fact's own workspace and the fence are changed in place.
-        record: A fact or a tick.
+        record: A fact, a tick or a command.
         offset: Where the record stands in the partition.
-        partition: Its number; nothing of what a workspace puts out depends on it.
+        partition: Its number: with the offset it makes the coordinates of answers to other workspaces.
         engine: The rules in force.
 
     Returns:
-        Signals of workspace scope, verdicts and alerts.
+        Signals of workspace scope, verdicts and alerts, and facts for other workspaces.
     """
-    del partition
     out = Outputs()
     fence = shard.fence
     fence.end = offset + 1
@@ -115,16 +116,35 @@ def step_workspace(
             _fire_due(shard, record.time, offset, engine, out)
         return out
     key = record.workspace_id
-    workspace = shard.get(key)
-    is_new = fence.admit(f"u{record.partition}", record.coordinate)
+    workspace = shard.get(key) if key is not None else None
+    is_new = fence.admit(record.origin, record.coordinate)
     if not is_new or (workspace is not None and offset <= workspace.at):
         out.notes.append(Note.REPEATED)
         return out
+    if key is None:
+        _mute_everywhere(fence, record)
+        return out
     if workspace is None:
         workspace = WorkspaceState()
-    _apply_to_workspace(workspace, record, engine, out)
+    if isinstance(record, Command):
+        policy.obey(Case(key, workspace, record.time, record.time, engine, out, fence.muted), record)
+    else:
+        now = record.time if record.ingested_at is None else max(record.time, record.ingested_at)
+        case = Case(key, workspace, record.time, now, engine, out, fence.muted)
+        _apply_to_workspace(case, record, Place(partition, offset))
     shard.touch(key, workspace, offset)
     return out
+
+
+def _mute_everywhere(fence: Fence, record: Fact | Command) -> None:
+    # Without a workspace it can only be a command about a signal.
+    assert isinstance(record, Command)
+    if record.signal is None:
+        return
+    if record.order is Order.MUTE:
+        fence.muted[record.signal] = policy.FOREVER if record.until is None else record.until
+    elif record.order is Order.UNMUTE:
+        fence.muted.pop(record.signal, None)
 
 
 def set_aside_event(shard: Shard[UserState], event: Event, offset: int) -> None:
@@ -136,10 +156,12 @@ def set_aside_event(shard: Shard[UserState], event: Event, offset: int) -> None:
     shard.touch(event.subject, user, offset)
 
 
-def set_aside_fact(shard: Shard[WorkspaceState], fact: Fact, offset: int) -> None:
-    """Pass over a fact that the step cannot apply: its place is taken, and its workspace marked suspect."""
+def set_aside_fact(shard: Shard[WorkspaceState], fact: Fact | Command, offset: int) -> None:
+    """Pass over what the step cannot apply: its place is taken, and its workspace marked suspect."""
     shard.fence.end = offset + 1
-    shard.fence.admit(f"u{fact.partition}", fact.coordinate)
+    shard.fence.admit(fact.origin, fact.coordinate)
+    if fact.workspace_id is None:
+        return
     workspace = shard.get(fact.workspace_id) or WorkspaceState()
     workspace.is_suspect = True
     shard.touch(fact.workspace_id, workspace, offset)
@@ -162,7 +184,7 @@ def _fire_due(shard: Shard[WorkspaceState], time: int, offset: int, engine: Engi
             # The state is ahead of the log, after a crash: this tick is in it already, only its schedule is to be kept.
             shard.touch(key, workspace, workspace.at)
             continue
-        policy.expire(key, workspace, time, engine, out)
+        policy.fire_due(Case(key, workspace, time, time, engine, out, shard.fence.muted), time)
         shard.touch(key, workspace, offset)
 
 
@@ -170,6 +192,7 @@ def _apply_to_user(user: UserState, event: Event, place: Place, engine: Engine, 
     if event.email is not None:
         address = engine.address(event.email)
         user.set_address(address.domain, is_internal=address.is_internal)
+        user.email = event.email if engine.shows_email else None
     is_internal = user.has_internal_address or event.user_id in engine.internal_users
     roles = event.roles
     if is_internal:
@@ -201,20 +224,25 @@ def _count_attempt(user: UserState, event: Event, engine: Engine) -> Attempt:
     return attempt
 
 
-def _apply_to_workspace(workspace: WorkspaceState, fact: Fact, engine: Engine, out: Outputs) -> None:
-    key = fact.workspace_id
+def _apply_to_workspace(case: Case, fact: Fact, place: Place) -> None:
+    workspace, engine, out = case.workspace, case.engine, case.out
     if fact.kind is _OBSERVED and workspace.due is not None and workspace.due < fact.time:
         # An event moves its workspace's clock first; one exactly at the due time comes before the timer.
-        policy.expire(key, workspace, fact.time - 1, engine, out)
+        policy.fire_due(case, fact.time - 1)
     was_open = policy.is_open(workspace, engine)
     change = apply_fact(workspace, fact, engine.watched, engine.terms)
-    if fact.kind is _MOVED:
-        policy.drop_held(key, workspace, fact.time, engine, out)
+    if fact.kind in _ASKING:
+        policy.answer(case, fact, place.partition, place.offset)
+        return
+    if fact.kind is _CARRIED:
+        policy.receive(case, fact)
         return
     has_opened = not was_open and policy.is_open(workspace, engine)
+    if change.plan is not None and workspace.has_converted(change.plan):
+        alerting.close_all(case, "converted")
     if fact.kind is _OBSERVED:
         asked = engine.for_fact(fact, change)
         if asked:
             judge_workspace(workspace, fact, asked, change, engine, out)
     if fact.signals or out.signals or has_opened:
-        policy.judge(workspace, fact, [*fact.signals, *out.signals], engine, out, has_opened=has_opened)
+        policy.judge(case, [*fact.signals, *out.signals], has_opened=has_opened, is_asked=fact.is_asked)

@@ -117,6 +117,8 @@ class Event(msgspec.Struct, tag="event", tag_field="log", omit_defaults=True):
     properties: dict[str, Scalar] = {}
     traits: dict[str, Scalar] = {}
     flags: tuple[Flag, ...] = ()
+    # Wall time at which ingest passed it on, Unix milliseconds; None in `clock: events`.
+    ingested_at: int | None = None
     # The name as the config writes it, when a role matched: the request type of `procurement` (SIGNALS A35).
     matched: str | None = None
 

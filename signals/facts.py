@@ -1,6 +1,8 @@
 """
 Facts: what the user step tells the workspace step, one event, one coordinate; and what both steps put out.
 
+A workspace tells another one something in two cases only, both of them answers (`FactKind.CARRIED`).
+
 Structs here and in the states are `gc=False`: they hold no cycles, and there are millions of them.
 """
 
@@ -21,6 +23,7 @@ class Slot(IntEnum):
 
     MOVED = 16
     OBSERVED = 17
+    ENTERED = 18
     # Plus the index of the workspace in the user's own list.
     TOLD = 32
 
@@ -32,8 +35,12 @@ class FactKind(StrEnum):
     OBSERVED = "observed"
     # A user of the workspace signed up or activated elsewhere: moves no count and no clock.
     TOLD = "told"
-    # The user of a personal workspace has left it for a real one.
+    # The user of a personal workspace has left it for a real one: it answers there with what waits in it.
     MOVED = "moved"
+    # A user whose company was shown here has entered another workspace: this one answers there what sales has heard.
+    ENTERED = "entered"
+    # Such an answer, from a workspace to another.
+    CARRIED = "carried"
 
 
 class Firing(msgspec.Struct, omit_defaults=True, frozen=True, gc=False):
@@ -55,6 +62,8 @@ class Firing(msgspec.Struct, omit_defaults=True, frozen=True, gc=False):
     user_id: str | None = None
     workspace_id: str | None = None
     evidence: Evidence = {}
+    # Only where the config lets alerts show it.
+    email: str | None = None
 
     @property
     def subject(self) -> str:
@@ -77,6 +86,15 @@ class Profile(msgspec.Struct, omit_defaults=True, frozen=True, gc=False):
     belonged: bool = False
 
 
+class Heard(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What sales has heard about a company because of one user: the alert, and the event time at which it was sent."""
+
+    user_id: str
+    domain: str
+    time: int
+    alert_id: str
+
+
 class Fact(msgspec.Struct, tag="fact", tag_field="log", omit_defaults=True, gc=False):
     """
     One observation that the user side tells the workspace side; its Kafka key is `workspace_id`.
@@ -85,7 +103,10 @@ class Fact(msgspec.Struct, tag="fact", tag_field="log", omit_defaults=True, gc=F
     set when the user was active in the workspace on that day for the first time, with his active days next to it.
     `joined` is +1 when the event made the user a member, -1 when it ended that; `signed_up` the same for being a member
     who has signed up. `domain` is the user's registrable domain if it is on the enterprise list. `first` names the
-    milestones that the event was the user's first of.
+    milestones that the event was the user's first of. `ingested_at` is the wall time at which ingest passed the event
+    on (Unix milliseconds; None in `clock: events`): policy tells by it what is news. `target` is the workspace that
+    a user has moved to or entered; `is_asked` says that an answer is on its way there. `signals` of a carried fact
+    are those that waited elsewhere.
     """
 
     workspace_id: str
@@ -114,24 +135,81 @@ class Fact(msgspec.Struct, tag="fact", tag_field="log", omit_defaults=True, gc=F
     first: tuple[Role, ...] = ()
     signals: tuple[Firing, ...] = ()
     profile: Profile | None = None
-    moved_to: str | None = None
+    target: str | None = None
+    is_asked: bool = False
+    heard: Heard | None = None
+    ingested_at: int | None = None
+    email: str | None = None
+
+    @property
+    def origin(self) -> str:
+        """Which log, and which partition of it, the coordinate counts in: that of the users, or this one itself."""
+        return f"{'w' if self.kind is FactKind.CARRIED else 'u'}{self.partition}"
 
     @property
     def coordinate(self) -> Coordinate:
-        """Where the fact stands in the output of its user partition."""
+        """Where the fact stands in the output of its origin."""
         return Coordinate(self.offset, self.order, self.n)
+
+
+class Order(StrEnum):
+    """What a person may tell policy (`plg.commands`)."""
+
+    MUTE = "mute"
+    UNMUTE = "unmute"
+    SNOOZE = "snooze"
+    CLOSE = "close"
+
+
+class Command(msgspec.Struct, tag="command", tag_field="log", omit_defaults=True, frozen=True):
+    """
+    What a person told policy, as it stands in the log of facts.
+
+    `partition` and `offset` are its place on `plg.commands`. Without `workspace_id` it is about a signal wherever it
+    fires, without `signal` about all of a workspace. Times are Unix milliseconds; `until` None means for good.
+    """
+
+    order: Order
+    time: int
+    partition: int
+    offset: int
+    workspace_id: str | None = None
+    signal: str | None = None
+    until: int | None = None
+    reason: str | None = None
+
+    @property
+    def origin(self) -> str:
+        """The log of commands, and its partition."""
+        return f"c{self.partition}"
+
+    @property
+    def coordinate(self) -> Coordinate:
+        """Where it stands there."""
+        return Coordinate(self.offset)
 
 
 class Decision(StrEnum):
     """What policy decided about a signal (SIGNALS 6)."""
 
     WAITING_FOR_ACTIVATION = "waiting_for_activation"
+    QUIET_HOURS = "quiet_hours"
     SENT = "sent"
     BUNDLED = "bundled"
+    STALE = "stale"
+    DISQUALIFIED = "disqualified"
+    MUTED = "muted"
+    SNOOZED = "snoozed"
+    ALREADY_PAYING = "already_paying"
     COOLING_DOWN = "cooling_down"
+    CAPPED = "capped"
+    SUPERSEDED = "superseded"
     EXPIRED = "expired"
     # No route lists the signal, or it belongs to no workspace: nobody is to hear of it.
     UNROUTED = "unrouted"
+
+
+_WAITING = frozenset({Decision.WAITING_FOR_ACTIVATION, Decision.QUIET_HOURS})
 
 
 class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -153,11 +231,24 @@ class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def is_final(self) -> bool:
         """Whether nothing more will be decided about the signal."""
-        return self.verdict is not Decision.WAITING_FOR_ACTIVATION
+        return self.verdict not in _WAITING
 
 
-class Alert(msgspec.Struct, frozen=True):
-    """Signals that policy decided a human should hear about now; `signals.contract.Alert` is its public form."""
+class AlertStatus(StrEnum):
+    """What has become of an alert."""
+
+    OPEN = "open"
+    UPDATED = "updated"
+    CLOSED = "closed"
+
+
+class Alert(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """
+    Signals that policy decided a human should hear about now; `signals.contract.Alert` is its public form.
+
+    `time` is the event time of what made it due, `sent_at` the moment of the workspace's clock at which it was decided.
+    `families` are those of its signals, with the highest rank of each (`Rule.family`).
+    """
 
     id: str
     signal: str
@@ -172,8 +263,11 @@ class Alert(msgspec.Struct, frozen=True):
     user_id: str | None
     time: int
     signal_ids: tuple[str, ...]
-    status: str = "open"
+    sent_at: int
+    status: AlertStatus = AlertStatus.OPEN
     reason: str | None = None
+    families: dict[str, float] = {}
+    email: str | None = None
 
 
 class Note(StrEnum):

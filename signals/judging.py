@@ -39,6 +39,7 @@ def judge_user(user: UserState, event: Event, progress: Progress, engine: Engine
             event.user_id,
             progress.workspace,
             finding.evidence,
+            user.email,
         )
         out.signals.append(firing)
         if progress.workspace is None:
@@ -79,6 +80,7 @@ def judge_workspace(
                 fact.user_id,
                 fact.workspace_id,
                 finding.evidence,
+                fact.email,
             )
         )
 

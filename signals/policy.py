@@ -2,47 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from signals.compiled import identifier
-from signals.config import Priority
-from signals.facts import Alert, Decision, Fact, Firing, Outputs, Verdict
-from signals.moments import iso
-from signals.rule import Why
+from signals import alerting, waiting
+from signals.case import Case
+from signals.facts import Command, Decision, Fact, FactKind, Firing, Heard, Order
 from signals.units import DAY_MS
-from signals.workspace import Pending, Recent
 
 if TYPE_CHECKING:
     from signals.compiled import Engine
-    from signals.config import Route
     from signals.workspace import WorkspaceState
 
-# How long a signal may wait for an activation (SIGNALS 6.1).
-HOLD_MS = 30 * DAY_MS
-_PENDING_CAP = 10
-_RANK = {priority: rank for rank, priority in enumerate(Priority)}
-
-
-class _Case(msgspec.Struct):
-    """One workspace at one moment: where verdicts and alerts go."""
-
-    workspace_id: str
-    workspace: WorkspaceState
-    time: int
-    engine: Engine
-    out: Outputs
-
-    def close(self, firing: Firing, decision: Decision, reason: str | None = None, alert: Alert | None = None) -> None:
-        """Decide about a signal, and remember that."""
-        alert_id = alert.id if alert else None
-        self.out.verdicts.append(
-            Verdict(firing.id, firing.signal, decision, self.time, self.workspace_id, reason, alert_id)
-        )
-        recent = self.workspace.policy.recent
-        recent.append(Recent(firing.signal, decision, self.time, reason))
-        del recent[: -self.engine.config.limits.recent_verdicts]
+# Sales hears of one user's company once in this time, in however many workspaces he shows up (SIGNALS 6.4).
+HEARD_MS = 30 * DAY_MS
+# Later than any event: a mute without an end.
+FOREVER = 2**62
+_HEARD_CAP = 20
+_ENTERPRISE = "enterprise_domain"
 
 
 def is_open(workspace: WorkspaceState, engine: Engine) -> bool:
@@ -53,147 +30,220 @@ def is_open(workspace: WorkspaceState, engine: Engine) -> bool:
     return before is not None and workspace.since is not None and workspace.since < before
 
 
-def expire(workspace_id: str, workspace: WorkspaceState, until: int, engine: Engine, out: Outputs) -> None:
-    """End the wait of the signals whose time to wait was over by `until` (Unix milliseconds, that moment included)."""
-    policy = workspace.policy
-    for firing in policy.held[:]:
-        if firing.time + HOLD_MS <= until:
-            policy.held.remove(firing)
-            case = _Case(workspace_id, workspace, firing.time + HOLD_MS, engine, out)
-            case.close(firing, Decision.EXPIRED, "nobody activated within 30 days")
-    _set_due(workspace)
-
-
-def drop_held(workspace_id: str, workspace: WorkspaceState, time: int, engine: Engine, out: Outputs) -> None:
-    """End every wait in a personal workspace that its user has left."""
-    case = _Case(workspace_id, workspace, time, engine, out)
-    for firing in workspace.policy.held:
-        case.close(firing, Decision.EXPIRED, "moved")
-    workspace.policy.held = []
-    _set_due(workspace)
-
-
-def judge(
-    workspace: WorkspaceState, fact: Fact, firings: list[Firing], engine: Engine, out: Outputs, *, has_opened: bool
-) -> None:
+def judge(case: Case, firings: Sequence[Firing], *, has_opened: bool = False, is_asked: bool = False) -> None:
     """
     Decide about the signals that one fact raised, and about those held if it opened the gate.
 
     Args:
-        workspace: The state, with the fact applied.
-        fact: What happened.
+        case: The workspace, with the fact applied.
         firings: The signals of the fact, user scope first.
-        engine: Routes, priorities and cooldowns.
-        out: Receives verdicts and at most one alert.
         has_opened: The fact is the first sign of an activation in the workspace.
+        is_asked: Another workspace has been asked what sales knows of the user's company.
     """
-    case = _Case(fact.workspace_id, workspace, fact.time, engine, out)
-    to_send: list[Firing] = _release(case) if has_opened else []
+    to_send = _wanted_news(case, waiting.release(case), case.time) if has_opened else []
     bystanders: list[Firing] = []
     for firing in firings:
-        if engine.route_of(firing.signal) is None:
+        if case.engine.route_of(firing.signal) is None:
             bystanders.append(firing)
-        elif not is_open(workspace, engine) and not engine.by_name[firing.signal].before_activation:
-            _hold(case, firing)
-        elif _is_cooling_down(case, firing):
-            _postpone(case, firing)
+        elif not _may_hear(case, firing):
+            waiting.hold(case, firing)
+        elif is_asked and firing.signal == _ENTERPRISE and not waiting.is_answered(case, firing):
+            case.policy.asked += [firing] if _is_wanted(case, firing, firing.time) else []
         else:
-            to_send.append(firing)
-    with_alert = [firing for firing in bystanders if to_send and has_opened and firing.signal == "activated"]
-    if to_send:
-        _send(case, fact, to_send, with_alert, has_opened=has_opened)
+            to_send += _wanted_news(case, [firing], firing.time)
+    companions = [firing for firing in bystanders if has_opened and firing.signal == "activated"]
+    is_sent = _deliver(case, to_send, companions, has_opened=has_opened)
     for firing in bystanders:
-        if firing not in with_alert:
-            case.close(firing, Decision.UNROUTED, "no route lists the signal")
-    _set_due(workspace)
+        if not (is_sent and firing in companions):
+            case.decide(firing, Decision.UNROUTED, "no route lists the signal")
+    _set_due(case)
 
 
-def _hold(case: _Case, firing: Firing) -> None:
-    held = case.workspace.policy.held
-    for earlier in [one for one in held if one.signal == firing.signal]:
-        held.remove(earlier)
-        case.close(earlier, Decision.EXPIRED, "a newer one of the same signal waits")
-    if len(held) >= case.engine.config.limits.held_signals:
-        case.close(held.pop(0), Decision.EXPIRED, "too many signals wait")
-    held.append(firing)
-    case.close(firing, Decision.WAITING_FOR_ACTIVATION)
+def fire_due(case: Case, until: int) -> None:
+    """Do what is due in a workspace up to `until` (Unix milliseconds, that moment included), in its order."""
+    while (due := waiting.next_due(case.workspace)) is not None and due <= until:
+        then = case.at(due)
+        waiting.expire(then)
+        alerting.close_old(then)
+        unanswered = [firing for firing in waiting.unanswered(then) if _is_news(then, firing)]
+        _deliver(then, unanswered)
+    _set_due(case)
 
 
-def _release(case: _Case) -> list[Firing]:
-    """Take what was held: what still holds true is to be sent, the rest expires."""
-    day = case.engine.days.day_of(case.time)
-    true_still = []
-    for firing in case.workspace.policy.held:
-        rule = case.engine.by_name.get(firing.signal)
-        if firing.time + HOLD_MS < case.time:
-            case.close(firing, Decision.EXPIRED, "nobody activated within 30 days")
-        elif rule is None or case.engine.route_of(firing.signal) is None:
-            case.close(firing, Decision.EXPIRED, "no route lists the signal any more")
-        elif not rule.still_holds(case.workspace, day):
-            case.close(firing, Decision.EXPIRED, "no longer true at the activation")
-        else:
-            true_still.append(firing)
-    case.workspace.policy.held = []
-    return true_still
+def answer(case: Case, fact: Fact, partition: int, offset: int) -> None:
+    """
+    Tell another workspace what a user brings along who moved or went there too.
 
-
-def _is_cooling_down(case: _Case, firing: Firing) -> bool:
-    last = case.workspace.policy.alerted.get(firing.signal)
-    return last is not None and firing.time < last + case.engine.alert_cooldown_ms
-
-
-def _postpone(case: _Case, firing: Firing) -> None:
-    pending = case.workspace.policy.pending
-    pending.append(Pending(firing.id, tuple(case.engine.by_name[firing.signal].why(firing.evidence))))
-    del pending[:-_PENDING_CAP]
-    case.close(firing, Decision.COOLING_DOWN, "sales heard of this signal less than the cooldown ago")
-
-
-def _send(case: _Case, fact: Fact, to_send: list[Firing], with_alert: list[Firing], *, has_opened: bool) -> None:
-    policy = case.workspace.policy
-    # The most urgent leads; of equals the one that fired first.
-    ordered = sorted(to_send, key=lambda firing: _RANK[_route(case, firing).priority_of(firing.signal)])
-    why = [reason for firing in ordered for reason in case.engine.by_name[firing.signal].why(firing.evidence)]
-    if has_opened and policy.activated_at is not None:
-        why.append(Why("activated", iso(policy.activated_at)))
-    why.extend(reason for pending in policy.pending for reason in pending.why)
-    signal_ids = [firing.id for firing in (*ordered, *with_alert)] + [pending.signal_id for pending in policy.pending]
-    policy.pending = []
-    alert = _alert(case, fact, ordered[0], why, signal_ids)
-    case.out.alerts.append(alert)
-    case.close(ordered[0], Decision.SENT, alert=alert)
-    for firing in (*ordered[1:], *with_alert):
-        case.close(firing, Decision.BUNDLED, f"part of the alert about {ordered[0].signal}", alert)
-    for firing in ordered:
-        policy.alerted[firing.signal] = max(fact.time, policy.alerted.get(firing.signal, fact.time))
-
-
-def _alert(case: _Case, fact: Fact, lead: Firing, why: list[Why], signal_ids: list[str]) -> Alert:
-    rule, route, workspace = case.engine.by_name[lead.signal], _route(case, lead), case.workspace
-    who = workspace.name or workspace.domain or fact.workspace_id
-    return Alert(
-        id=identifier(lead.id, route.name),
-        signal=lead.signal,
-        route=route.name,
-        priority=route.priority_of(lead.signal).value,
-        title=f"{who}: {rule.headline(lead.evidence)}",
-        why=tuple(why),
-        play=rule.play,
-        workspace_id=fact.workspace_id,
-        workspace_name=workspace.name,
-        domain=workspace.domain,
-        user_id=lead.user_id,
-        time=fact.time,
-        signal_ids=tuple(signal_ids),
+    Args:
+        case: The workspace that is asked.
+        fact: The question, `MOVED` or `ENTERED`; `target` is who wants to know.
+        partition: Of the log of facts, in which the question stands: with `offset` the coordinate of the answer.
+        offset: Its place there.
+    """
+    policy = case.policy
+    brought: list[Firing] = []
+    if fact.kind is FactKind.MOVED:
+        alerting.close_all(case, "moved")
+        brought = [*policy.held, *policy.quiet, *policy.asked]
+        policy.held, policy.quiet, policy.asked, policy.quiet_until = [], [], [], None
+    _set_due(case)
+    if fact.target is None or not (brought or fact.is_asked):
+        return
+    heard = [one for one in policy.heard.values() if one.user_id == fact.user_id]
+    case.out.facts.append(
+        Fact(
+            fact.target,
+            FactKind.CARRIED,
+            partition,
+            offset,
+            0,
+            fact.time,
+            fact.event_id,
+            fact.cause,
+            user_id=fact.user_id,
+            signals=tuple(brought),
+            is_asked=fact.is_asked,
+            heard=max(heard, key=lambda one: one.time, default=None),
+            ingested_at=fact.ingested_at,
+        )
     )
 
 
-def _route(case: _Case, firing: Firing) -> Route:
-    route = case.engine.route_of(firing.signal)
-    if route is None:
-        raise LookupError(f"the signal {firing.signal} is to be sent but no route lists it")
-    return route
+def receive(case: Case, fact: Fact) -> None:
+    """Take an answer: judge what waited for it here, and what waited in the workspace that its user has left."""
+    if fact.heard is not None:
+        _note_heard(case, fact.heard)
+    to_send = [firing for firing in waiting.answered(case, fact) if _is_news(case, firing)]
+    for firing in fact.signals:
+        if not _may_hear(case, firing):
+            waiting.hold(case, firing)
+        elif waiting.holds_still(case, firing, waited_ms=waiting.HOLD_MS):
+            to_send += _wanted_news(case, [firing], case.time)
+    _deliver(case, to_send)
+    _set_due(case)
 
 
-def _set_due(workspace: WorkspaceState) -> None:
-    workspace.due = min((firing.time + HOLD_MS for firing in workspace.policy.held), default=None)
+def obey(case: Case, command: Command) -> None:
+    """Do what a person asked for a workspace."""
+    policy, subject = case.policy, command.signal or ""
+    if command.order is Order.MUTE:
+        policy.muted[subject] = FOREVER if command.until is None else command.until
+    elif command.order is Order.UNMUTE:
+        policy.muted.pop(subject, None)
+        policy.snoozed_until = None if command.signal is None else policy.snoozed_until
+    elif command.order is Order.SNOOZE:
+        policy.snoozed_until = command.until
+    else:
+        alerting.close_all(case, command.reason or "done")
+    _set_due(case)
+
+
+def _may_hear(case: Case, firing: Firing) -> bool:
+    rule = case.engine.by_name.get(firing.signal)
+    return (rule is not None and rule.before_activation) or is_open(case.workspace, case.engine)
+
+
+def _wanted_news(case: Case, firings: Sequence[Firing], cause: int) -> list[Firing]:
+    return [firing for firing in firings if _is_wanted(case, firing, cause) and _is_news(case, firing)]
+
+
+def _is_wanted(case: Case, firing: Firing, cause: int) -> bool:
+    """Whether anybody wants to hear of it (SIGNALS 6.2, 6.3); gives the verdict if not. `cause` is when it came up."""
+    if case.now - cause > case.engine.max_age_ms[firing.signal]:
+        case.decide(firing, Decision.STALE, "it was too long ago when we heard of it")
+        return False
+    return _is_welcome(case, firing)
+
+
+def _is_welcome(case: Case, firing: Firing) -> bool:
+    policy, engine = case.policy, case.engine
+    plan = case.workspace.billing.plan
+    if case.workspace.domain in engine.domains.competitors:
+        case.decide(firing, Decision.DISQUALIFIED, "a competitor")
+    elif _is_muted(case, firing):
+        case.decide(firing, Decision.MUTED, "somebody muted it")
+    elif policy.snoozed_until is not None and case.now < policy.snoozed_until:
+        case.decide(firing, Decision.SNOOZED, "somebody snoozed the workspace")
+    elif firing.signal in engine.free_to_paid and plan is not None and engine.terms.is_paying(plan.name):
+        case.decide(firing, Decision.ALREADY_PAYING, f"it pays already ({plan.name})")
+    else:
+        return True
+    return False
+
+
+def _is_muted(case: Case, firing: Firing) -> bool:
+    muted = case.policy.muted
+    ends = (muted.get(""), muted.get(firing.signal), case.muted.get(firing.signal))
+    return any(end is not None and case.now < end for end in ends)
+
+
+def _is_news(case: Case, firing: Firing) -> bool:
+    """Whether sales has not heard of it yet (SIGNALS 6.4); gives the verdict if it has. The cap is looked at later."""
+    if alerting.recent_alert(case, firing) is not None:
+        return True
+    heard = case.policy.heard.get(firing.key) if firing.signal == _ENTERPRISE else None
+    if heard is not None and heard.user_id == firing.user_id and case.time < heard.time + HEARD_MS:
+        because = f"sales heard of {firing.key} because of this user less than 30 days ago"
+        case.decide(firing, Decision.BUNDLED, because, heard.alert_id)
+        return False
+    last = case.policy.alerted.get(firing.signal)
+    if last is not None and case.time < last + case.engine.alert_cooldown_ms:
+        alerting.postpone(case, firing)
+        case.decide(firing, Decision.COOLING_DOWN, "sales heard of this signal less than the cooldown ago")
+        return False
+    family, rank = case.engine.by_name[firing.signal].family(firing.evidence) or ("", 0.0)
+    for alert in case.policy.open:
+        if alert.families.get(family, rank) > rank:
+            case.decide(firing, Decision.SUPERSEDED, f"the alert about {alert.signal} is open and says more", alert.id)
+            return False
+    return True
+
+
+def _deliver(
+    case: Case, firings: Sequence[Firing], companions: Sequence[Firing] = (), *, has_opened: bool = False
+) -> bool:
+    """Send what passed, unless the cap or the hour is against it, with what waited for the morning; tells if it did."""
+    passed = _within_cap(case, firings)
+    quiet_until = case.engine.quiet.ends(case.now)
+    if quiet_until is not None:
+        for firing in passed:
+            waiting.rest(case, firing, quiet_until)
+        if case.policy.quiet_until is not None:
+            case.policy.quiet_until = max(case.policy.quiet_until, quiet_until)
+        return False
+    if case.policy.quiet_until is not None and case.policy.quiet_until <= case.now:
+        passed = [firing for firing in waiting.wake(case) if _is_welcome(case, firing)] + passed
+    if passed:
+        activated_at = case.policy.activated_at if has_opened else None
+        alerting.send(case, passed, companions, activated_at=activated_at)
+    return bool(passed)
+
+
+def _within_cap(case: Case, firings: Sequence[Firing]) -> list[Firing]:
+    engine = case.engine
+    begin = case.time - engine.cap_window_ms
+    if sum(sent > begin for sent in case.policy.sent) < engine.config.alerts.max_per_workspace:
+        return list(firings)
+    # An alert that goes out in any case takes the others of its route along.
+    going = {alerting.route_of(case, firing).name for firing in firings if firing.signal in alerting.UNCAPPED}
+    passed = []
+    for firing in firings:
+        is_going = alerting.route_of(case, firing).name in going
+        if is_going or alerting.recent_alert(case, firing) is not None:
+            passed.append(firing)
+        else:
+            alerting.postpone(case, firing)
+            case.decide(firing, Decision.CAPPED, "the workspace has had as many alerts as it may")
+    return passed
+
+
+def _note_heard(case: Case, heard: Heard) -> None:
+    known = case.policy.heard
+    if heard.domain not in known or known[heard.domain].time < heard.time:
+        known[heard.domain] = heard
+    if len(known) > _HEARD_CAP:
+        del known[min(known, key=lambda domain: known[domain].time)]
+
+
+def _set_due(case: Case) -> None:
+    case.workspace.due = waiting.next_due(case.workspace)

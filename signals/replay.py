@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from signals.codec import decode_fact_record, decode_user_state, decode_workspace_state, encode_state
@@ -128,21 +129,24 @@ class Backtest:
         if time is not None:
             tick = Tick(time)
             finished += self._pass_on(step_user(self._users, tick, self.lines, 0, self._engine))
-            finished += self._ledger.book(self.newest or time, self._step_workspace(tick))
+            finished += self._ledger.book(self.newest or time, *self._step_workspaces([tick]))
         return finished + self._ledger.close()
 
     def _pass_on(self, out: Outputs) -> list[SignalRecord]:
         self.notes.update(note.value for note in out.notes)
         if not out.facts and not out.signals:
             return []
-        later = [self._step_workspace(fact) for fact in out.facts]
-        return self._ledger.book(self.newest or 0, out, *later)
+        return self._ledger.book(self.newest or 0, out, *self._step_workspaces(out.facts))
 
-    def _step_workspace(self, record: Fact | Tick) -> Outputs:
-        out = step_workspace(self._workspaces, record, self._facts, 0, self._engine)
-        self._facts += 1
-        self.alerts += len(out.alerts)
-        return out
+    def _step_workspaces(self, records: Iterable[Fact | Tick]) -> Iterator[Outputs]:
+        # What a workspace answers to another one goes to the end of the log, as it does live.
+        log: deque[Fact | Tick] = deque(records)
+        while log:
+            out = step_workspace(self._workspaces, log.popleft(), self._facts, 0, self._engine)
+            self._facts += 1
+            self.alerts += len(out.alerts)
+            log.extend(out.facts)
+            yield out
 
 
 class FactsBacktest:

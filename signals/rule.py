@@ -99,6 +99,14 @@ class Rule(ABC):
     def why(self, evidence: Evidence) -> list[Why]:
         """Hold the observed values of a firing against the thresholds that were in force."""
 
+    def family(self, evidence: Evidence) -> tuple[str, float] | None:  # noqa: ARG002 - most signals stand alone
+        """
+        Name the story of which the signal is a chapter, and how far on it is.
+
+        While an alert of a later chapter is open, an earlier one is no news.
+        """
+        return None
+
     def still_holds(self, workspace: WorkspaceState, day: int) -> bool:  # noqa: ARG002 - most moments stay true
         """Tell whether a signal held back earlier is still worth an alert on `day`."""
         return True

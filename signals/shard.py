@@ -50,11 +50,13 @@ class Fence(msgspec.Struct):
 
     `origins` maps an origin (a partition of the step before) to the last coordinate applied: what is not newer was sent
     again. `tick` is the newest tick applied, Unix milliseconds. `end` is the offset after the last record applied.
+    `muted` maps signals that nobody wants to hear of, wherever they fire, to the time that ends.
     """
 
     origins: dict[str, Coordinate] = {}
     tick: int = 0
     end: int = 0
+    muted: dict[str, int] = {}
 
     def admit(self, origin: str, coordinate: Coordinate) -> bool:
         """Tell whether the record is new, and remember it if so."""

@@ -6,9 +6,10 @@ import msgspec
 
 from signals.billing import Usage
 from signals.contract import VERSION
-from signals.facts import Firing
+from signals.facts import Alert, Decision, Firing
 from signals.fired import Fired
 from signals.moments import iso
+from signals.policy import FOREVER
 from signals.workspace import Recent, WorkspaceState
 
 _encode = msgspec.json.Encoder().encode
@@ -40,7 +41,13 @@ def snapshot_json(workspace_id: str, workspace: WorkspaceState) -> bytes:
             "usage": [_usage(metric, usage) for metric, usage in workspace.billing.usage.items()],
             "activated_at": iso(policy.activated_at) if policy.activated_at is not None else None,
             "signals": {name: _fired(fired) for name, fired in workspace.fired.items()},
-            "held": [_held(firing) for firing in policy.held],
+            "held": [
+                *(_held(firing, Decision.WAITING_FOR_ACTIVATION) for firing in policy.held),
+                *(_held(firing, Decision.QUIET_HOURS) for firing in policy.quiet),
+            ],
+            "alerts": [_alert(alert) for alert in policy.open],
+            "muted": {signal or "*": _end(until) for signal, until in policy.muted.items()},
+            "snoozed_until": iso(policy.snoozed_until) if policy.snoozed_until is not None else None,
             "pending": [reason for pending in policy.pending for reason in pending.why],
             "verdicts": [_verdict(recent) for recent in policy.recent],
             "moved_to": workspace.moved_to,
@@ -69,8 +76,30 @@ def _fired(fired: Fired) -> dict[str, object]:
     return {"n": fired.n, "last": iso(fired.time)}
 
 
-def _held(firing: Firing) -> dict[str, object]:
-    return {"signal": firing.signal, "id": firing.id, "since": iso(firing.time), "evidence": firing.evidence}
+def _held(firing: Firing, waiting: Decision) -> dict[str, object]:
+    return {
+        "signal": firing.signal,
+        "id": firing.id,
+        "since": iso(firing.time),
+        "evidence": firing.evidence,
+        "waits": waiting.value,
+    }
+
+
+def _alert(alert: Alert) -> dict[str, object]:
+    return {
+        "id": alert.id,
+        "signal": alert.signal,
+        "title": alert.title,
+        "priority": alert.priority,
+        "route": alert.route,
+        "status": alert.status.value,
+        "since": iso(alert.sent_at),
+    }
+
+
+def _end(until: int) -> str | None:
+    return None if until == FOREVER else iso(until)
 
 
 def _verdict(recent: Recent) -> dict[str, object]:

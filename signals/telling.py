@@ -1,4 +1,4 @@
-"""What the user step tells the workspaces about one event: at most one fact for each, at a fixed place."""
+"""What the user step tells the workspaces about one event: at most one fact of each kind, at a fixed place."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ def passed_through(event: Event, workspace: str, place: Place) -> Fact:
         matched=event.matched,
         properties=event.properties,
         traits=event.traits,
+        ingested_at=event.ingested_at,
     )
 
 
@@ -60,10 +61,15 @@ def facts_of(
         engine: The lists of domains.
     """
     facts: list[Fact] = []
-    if progress.moved_from is not None:
-        facts.append(_moved(event, progress.moved_from, progress.workspace, place))
+    observed = None
     if progress.workspace is not None and progress.membership is not None:
-        facts.append(_observed(user, event, progress, firings, place, engine))
+        observed = _observed(user, event, progress, firings, place, engine)
+    if progress.moved_from is not None:
+        facts.append(_question(event, FactKind.MOVED, Slot.MOVED, progress.moved_from, progress, place))
+    if observed is not None:
+        facts.append(observed)
+    if progress.asked is not None and progress.asked != progress.moved_from:
+        facts.append(_question(event, FactKind.ENTERED, Slot.ENTERED, progress.asked, progress, place))
     if progress.signed_up or progress.activated:
         facts.extend(_told(user, event, progress, place, engine))
     return facts
@@ -84,6 +90,10 @@ def _observed(
         fact.day, fact.prev, fact.next = progress.day.day, progress.day.prev, progress.day.next
     if user.domain is not None and not progress.is_internal and engine.kind_of(user.domain) is DomainKind.ENTERPRISE:
         fact.domain = user.domain
+        progress.asked = _whom_to_ask(user, user.domain, fact.workspace_id, membership)
+        fact.is_asked = progress.asked is not None
+    if engine.shows_email:
+        fact.email = user.email
     if progress.signed_up or progress.activated:
         fact.first = _milestones(progress)
     if progress.must_tell and membership is not None:
@@ -108,9 +118,19 @@ def _told(user: UserState, event: Event, progress: Progress, place: Place, engin
     return facts
 
 
-def _moved(event: Event, personal: str, workspace: str | None, place: Place) -> Fact:
-    fact = _bare(event, personal, FactKind.MOVED, Slot.MOVED.value, place)
-    fact.moved_to = workspace
+def _whom_to_ask(user: UserState, domain: str, workspace: str, membership: Membership | None) -> str | None:
+    """The workspace that saw the user's company before this one does for the first time, None if there is none."""
+    if membership is None or membership.shown == domain:
+        return None
+    membership.shown = domain
+    before, user.shown = user.shown, (domain, workspace)
+    return before[1] if before is not None and before[0] == domain and before[1] != workspace else None
+
+
+def _question(event: Event, kind: FactKind, slot: Slot, workspace: str, progress: Progress, place: Place) -> Fact:
+    fact = _bare(event, workspace, kind, slot.value, place)
+    fact.target = progress.workspace
+    fact.is_asked = progress.asked == workspace
     return fact
 
 
@@ -125,6 +145,7 @@ def _bare(event: Event, workspace: str, kind: FactKind, n: int, place: Place) ->
         event.id,
         event.source,
         user_id=event.user_id,
+        ingested_at=event.ingested_at,
     )
 
 

@@ -48,6 +48,8 @@ class Membership(msgspec.Struct, array_like=True, gc=False):
     newest_day: int | None = None
     # Bit i, little-endian: active on the day `newest_day` - i.
     days: bytes = b""
+    # The domain of the enterprise list that the workspace has seen him with.
+    shown: str | None = None
 
     @property
     def is_member(self) -> bool:
@@ -99,7 +101,7 @@ class UserState(FiredState, omit_defaults=True, gc=False):
 
     `recent` holds hashes of the last ids. `order` counts the applied events that count. `version` counts the changes
     of what workspaces are told about him. `gated` counts, by feature and day, the attempts at what his plan does not
-    include. Of the e-mail address only the domain is kept.
+    include. Of the e-mail address only the domain is kept, unless `alerts.show_email` says otherwise.
     """
 
     at: int = -1
@@ -107,7 +109,11 @@ class UserState(FiredState, omit_defaults=True, gc=False):
     recent: bytes = b""
     order: int = 0
     domain: str | None = None
+    # Kept only where the config lets alerts show it.
+    email: str | None = None
     has_internal_address: bool = False
+    # The domain of the enterprise list that was shown last, and the workspace that saw it first.
+    shown: tuple[str, str] | None = None
     employees: int | float | None = None
     signed_up_at: int | None = None
     activated_at: int | None = None
@@ -154,6 +160,8 @@ class Progress(msgspec.Struct, gc=False):
     signed_up_joined: int = 0
     attempt: Attempt | None = None
     day: ActiveDay | None = None
+    # The workspace that is to be asked what sales knows of his company, because this one sees it for the first time.
+    asked: str | None = None
     must_tell: bool = False
     forgot_workspace: bool = False
 

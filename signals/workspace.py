@@ -19,17 +19,18 @@ from signals.billing import (
 )
 from signals.domains import DomainKind
 from signals.event import EventType, Role
-from signals.facts import Decision, Fact, FactKind, Firing, Profile
+from signals.facts import Alert, Decision, Fact, FactKind, Firing, Heard, Profile
 from signals.fired import FiredState
 from signals.rule import Why
 from signals.window import KEPT_DAYS, TOO_OLD_DAYS, WindowRing
 
 
 class Pending(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A signal that came inside its cooldown: its reasons join the workspace's next alert."""
+    """A signal that came inside a cooldown or above the cap: its reasons join the workspace's next alert."""
 
     signal_id: str
     why: tuple[Why, ...]
+    time: int
 
 
 class Recent(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -45,14 +46,27 @@ class PolicyState(msgspec.Struct, omit_defaults=True, gc=False):
     """
     What policy remembers of a workspace.
 
-    `activated_at` is the first activation known of a present or former member. `held` waits for it, oldest first.
-    `alerted` maps a signal to the event time of its last alert.
+    `activated_at` is the first activation known of a present or former member. `held` waits for it, oldest first;
+    `quiet` waits for the end of the quiet hours, `quiet_until`; `asked` for what another workspace knows; `answers`
+    has the events whose answers came first. `alerted` maps a signal to the time of its last alert. `sent` has the
+    times of the alerts that count towards the cap, `open` the alerts that are not closed, oldest first. `muted` maps
+    a signal, or "" for all of them, to the time it ends. `heard` has what sales heard of a company, by domain. Times
+    are Unix milliseconds.
     """
 
     activated_at: int | None = None
     held: list[Firing] = []
+    quiet: list[Firing] = []
+    quiet_until: int | None = None
+    asked: list[Firing] = []
+    answers: list[str] = []
     alerted: dict[str, int] = {}
+    sent: list[int] = []
+    open: list[Alert] = []
     pending: list[Pending] = []
+    muted: dict[str, int] = {}
+    snoozed_until: int | None = None
+    heard: dict[str, Heard] = {}
     recent: list[Recent] = []
 
 
@@ -87,6 +101,10 @@ class WorkspaceState(FiredState, omit_defaults=True, gc=False):
     def creation_seen(self) -> bool:
         """Whether it came into being before our eyes: what it is now, it has become (SIGNALS A4)."""
         return self.is_created or self.signed_up_members > 0
+
+    def has_converted(self, step: PlanStep) -> bool:
+        """Whether it pays now and did not; from an unknown plan only if we saw it come into being (SIGNALS A4)."""
+        return step.is_paying and not step.was_paying and (step.before is not None or self.creation_seen)
 
     @property
     def seats_used(self) -> float | None:
@@ -125,7 +143,7 @@ def apply_fact(workspace: WorkspaceState, fact: Fact, watched: Mapping[int, Iter
     if fact.profile is not None:
         _learn(workspace, fact.profile)
     if fact.kind is _MOVED:
-        workspace.moved_to = fact.moved_to
+        workspace.moved_to = fact.target
     if fact.kind is not _OBSERVED:
         return _NO_CHANGE
     if workspace.since is None or fact.time < workspace.since:

@@ -7,7 +7,7 @@ import contextlib
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import NoReturn, Protocol
 
 import msgspec
 import structlog
@@ -15,11 +15,12 @@ from faust.types import TP, StreamT
 
 from signals.codec import decode_fact_record, decode_user_record, encode_record
 from signals.compiled import Engine
+from signals.config import Clock, Config
 from signals.contract import alert_json, signal_json, verdict_json
 from signals.engine import set_aside_event, set_aside_fact, step_user, step_workspace
 from signals.errors import BadRecord
 from signals.event import Reason, Source, Tick
-from signals.facts import Outputs
+from signals.facts import Command, Fact, Outputs
 from signals.formats.segment import SegmentDecoder
 from signals.shard import Fence
 from signals.user import UserState
@@ -31,9 +32,6 @@ from streams.metrics import Metrics
 from streams.outbox import Epoch
 from streams.tables import StateTable
 from streams.topics import Topics
-
-if TYPE_CHECKING:
-    from signals.config import Config
 
 log = structlog.get_logger()
 
@@ -99,8 +97,11 @@ class River:
         self._sender = sender
         self._decoder = SegmentDecoder(config)
         self._config_hash = config.hash
+        self._is_wall = config.clock is Clock.WALL
         self._user_step = KeyedStep(users, decode_user_record, step_user, set_aside_event)
-        self._workspace_step = KeyedStep(workspaces, decode_fact_record, step_workspace, set_aside_fact)
+        self._workspace_step: KeyedStep[WorkspaceState, Fact | Command] = KeyedStep(
+            workspaces, decode_fact_record, step_workspace, set_aside_fact
+        )
         self._still_owner = still_owner
 
     # -- agents
@@ -153,6 +154,8 @@ class River:
 
     def _ingest_slice(self, records: Sequence[Record]) -> None:
         send, topics, decode = self._sender.send, self.topics, self._decoder.decode
+        # What is news is told by it. It travels in the log, so that every replay of the log decides the same.
+        ingested_at = time.time_ns() // 1_000_000 if self._is_wall else None
         for record in records:
             source = Source(record.topic, record.partition, record.offset)
             try:
@@ -164,6 +167,7 @@ class River:
                 log.error("decoder.failed", **place, error=type(error).__name__, trace=_trace(error))  # noqa: TRY400  # text may quote
                 self._dead_letter(record, BadRecord(Reason.DECODER_FAILED, type(error).__name__))
             else:
+                event.ingested_at = ingested_at
                 key = event.subject
                 send(topics.user_events, topics.of(key), key.encode(), encode_record(event))
         last = records[-1]

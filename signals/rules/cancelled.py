@@ -37,6 +37,10 @@ class Cancelled(WorkspaceRule):
         """Say it, by the name of the plan that ended."""
         return f"cancelled {evidence['previous_plan']}"
 
+    def family(self, evidence: Evidence) -> tuple[str, float]:  # noqa: ARG002
+        """The end of paying."""
+        return "contraction", 3.0
+
     def why(self, evidence: Evidence) -> list[Why]:
         """Name the plan, and the one before."""
         return [Why("plan", evidence["plan"]), Why("previous_plan", evidence["previous_plan"])]

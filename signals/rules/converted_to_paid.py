@@ -27,11 +27,9 @@ class ConvertedToPaid(WorkspaceRule):
         self.params = params
 
     def judge(self, workspace: WorkspaceState, fact: Fact, change: Change) -> Finding | None:  # noqa: ARG002
-        """Fire if it pays now and did not before; from an unknown plan only if we saw its creation (SIGNALS A4)."""
+        """Fire if it pays now and did not before."""
         step = change.plan
-        if step is None or step.was_paying or not step.is_paying:
-            return None
-        if step.before is None and not workspace.creation_seen:
+        if step is None or not workspace.has_converted(step):
             return None
         return Finding({"plan": step.after, "previous_plan": step.before})
 

@@ -90,6 +90,10 @@ class MultiUser(WorkspaceRule):
         """Say it."""
         return f"{evidence['active_users']} people active in {evidence['window']} days"
 
+    def family(self, evidence: Evidence) -> tuple[str, float]:  # noqa: ARG002
+        """A team that is there."""
+        return "team", 2.0
+
     def why(self, evidence: Evidence) -> list[Why]:
         """Hold the distinct active users of the window against the threshold."""
         fact = f"active_users_{evidence['window']}d"

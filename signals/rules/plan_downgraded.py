@@ -37,6 +37,10 @@ class PlanDowngraded(WorkspaceRule):
         """Say it, by the names of both plans."""
         return f"downgraded from {evidence['previous_plan']} to {evidence['plan']}"
 
+    def family(self, evidence: Evidence) -> tuple[str, float]:  # noqa: ARG002
+        """A way to pay less."""
+        return "contraction", 2.0
+
     def why(self, evidence: Evidence) -> list[Why]:
         """Name the plan, and the one before."""
         return [Why("plan", evidence["plan"]), Why("previous_plan", evidence["previous_plan"])]

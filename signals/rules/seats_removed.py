@@ -38,6 +38,10 @@ class SeatsRemoved(WorkspaceRule):
         """Say it."""
         return f"seats cut from {evidence['previous_seats']} to {evidence['seats']}"
 
+    def family(self, evidence: Evidence) -> tuple[str, float]:  # noqa: ARG002
+        """The mildest way to pay less."""
+        return "contraction", 1.0
+
     def why(self, evidence: Evidence) -> list[Why]:
         """Hold the seats against those before."""
         return [Why("seats", evidence["seats"], evidence["previous_seats"])]

@@ -38,6 +38,10 @@ class SecondUser(WorkspaceRule):
         """Say it."""
         return "a second person joined"
 
+    def family(self, evidence: Evidence) -> tuple[str, float]:  # noqa: ARG002
+        """The beginning of a team."""
+        return "team", 1.0
+
     def why(self, evidence: Evidence) -> list[Why]:
         """Hold the members against two."""
         return [Why("members", evidence["members"], _MEMBERS)]

@@ -70,6 +70,11 @@ class UsageLimit(WorkspaceRule):
         """Say it, by the name of the metric where it has one."""
         return f"{evidence['used']} of {evidence['limit']} {evidence['metric'] or 'units of the limit'} used"
 
+    def family(self, evidence: Evidence) -> tuple[str, float] | None:
+        """The use of one limit in one period, level by level."""
+        level = evidence["level"]
+        return (f"usage {evidence['metric']} {evidence['period']}", level) if isinstance(level, float) else None
+
     def why(self, evidence: Evidence) -> list[Why]:
         """Hold the ratio against the level that it passed, and the use against the limit."""
         ratio = evidence["ratio"]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from signals.config import Signals
 from signals.contract import Alert, Signal
 from signals.event import Reason
 from signals.facts import Decision
+from signals.thresholds import Signals
 from streams.settings import Settings
 from streams.topics import Topics
 

@@ -20,7 +20,7 @@ from signals.engine import (
     step_workspace,
 )
 from signals.event import PASSIVE_ROLES, Event, EventType, Role, Scalar, Source, Tick
-from signals.facts import Alert, Fact, Firing, Note, Verdict
+from signals.facts import Alert, Command, Fact, Firing, Note, Verdict
 from signals.shard import Shard
 from signals.units import DAY_MS
 from signals.user import UserState
@@ -112,10 +112,14 @@ class River:
                 self.feed_fact(item)
         return self.signals[before:]
 
-    def feed_fact(self, record: Fact | Tick) -> None:
+    def feed_fact(self, record: Fact | Tick | Command) -> None:
         """Apply a record of the log of facts."""
         item = decode_fact_record(encode_fact(record))
-        self._collect(step_workspace(self.workspaces, item, next(self._offsets[1]), 0, self.engine))
+        out = step_workspace(self.workspaces, item, next(self._offsets[1]), 0, self.engine)
+        self._collect(out)
+        self.facts += out.facts
+        for answer in out.facts:
+            self.feed_fact(answer)
 
     def user(self, user: str) -> UserState:
         state = self.users.get(f"user:{user}")

@@ -6,9 +6,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from signals.config import Config, Priority, warnings
+from signals.config import Config, warnings
 from signals.event import Role
 from signals.names import normal_name
+from signals.selling import Priority
 
 
 def sections(model: BaseModel) -> list[BaseModel]:
@@ -71,7 +72,7 @@ def test_every_section_is_frozen_and_refuses_unknown_keys() -> None:
         {"alerts": {"cooldown": "-7d"}},
         {"policy": {"assume_activated_before": 20261101}},
         {"routes": []},
-        {"routes": [{"name": "a"}, {"name": "b"}]},
+        {"routes": [{"name": "a"}, {"name": "a"}]},
         {"routes": [{"signals": ["multi_usr"]}]},
         {"routes": [{"priority": {"multi_user": "soon"}}]},
         {"routes": [{"sinks": ["rediss"]}]},

@@ -52,7 +52,12 @@ def test_every_alert_is_what_the_model_says() -> None:
         read = Alert.model_validate_json(written)
 
         assert json.loads(written).keys() == Alert.model_fields.keys()
-        assert (read.id, read.status, read.score, read.signal_ids) == (alert.id, "open", 0, list(alert.signal_ids))
+        assert (read.id, read.status, read.score, read.signal_ids) == (
+            alert.id,
+            alert.status.value,
+            0,
+            list(alert.signal_ids),
+        )
 
 
 def test_signal_reads_like_the_contract() -> None:

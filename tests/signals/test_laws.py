@@ -147,7 +147,7 @@ class Run:
         self.fired: list[tuple[str, str, str, int]] = []
         self.ids: list[str] = []
         self.verdicts: list[tuple[str, str]] = []
-        self.alerts: list[str] = []
+        self.alerts: list[tuple[str, str, int]] = []
         self._facts = 0
         self._recode_every = recode_every
 
@@ -155,15 +155,18 @@ class Run:
         for offset, record in enumerate(history):
             out = step_user(self.users, record, offset, 0, self.engine)
             outs = [out]
-            for fact in out.facts:
+            log = [record] if isinstance(record, Tick) else list(out.facts)
+            for fact in log:
                 outs.append(step_workspace(self.workspaces, fact, self._facts, 0, self.engine))
                 self._facts += 1
+                # Answers to other workspaces go to the end of the log.
+                log += outs[-1].facts
             for each in outs:
                 assert each.errors == []
                 self.fired += [(f.signal, f.subject, f.event_id, f.time) for f in each.signals]
                 self.ids += [f.id for f in each.signals]
                 self.verdicts += [(v.signal_id, v.verdict) for v in each.verdicts if v.is_final]
-                self.alerts += [alert.id for alert in each.alerts]
+                self.alerts += [(alert.id, alert.status.value, len(alert.signal_ids)) for alert in each.alerts]
             if self._recode_every and offset % self._recode_every == 0:
                 self.users = stored_and_read(self.users)
                 self.workspaces = stored_and_read(self.workspaces)
@@ -205,7 +208,7 @@ def test_ids_are_unique_and_every_signal_ends_in_at_most_one_final_verdict(seed:
 def held_in(workspaces: Shard[WorkspaceState], key: str) -> list[Firing]:
     state = workspaces.get(key)
     assert state is not None
-    return state.policy.held
+    return [*state.policy.held, *state.policy.quiet, *state.policy.asked]
 
 
 @settings(deadline=None)

@@ -192,16 +192,6 @@ def test_user_signal_without_a_workspace_is_unrouted() -> None:
     assert verdict.reason == "it belongs to no workspace"
 
 
-def test_what_waits_in_a_personal_workspace_expires_when_its_user_moves() -> None:
-    river = gated(signals={"multi_user": {"active_users": 1, "rearm_at": 0}})
-    river.feed(event("ann", None, on=day(1)))
-
-    river.feed(event("ann", "acme", on=day(2)))
-
-    closed = [verdict for verdict in river.verdicts if verdict.workspace_id == "user:ann" and verdict.is_final]
-    assert [(verdict.verdict, verdict.reason) for verdict in closed] == [(Decision.EXPIRED, "moved")]
-
-
 def test_newer_firing_of_a_held_signal_takes_its_place() -> None:
     river = gated(signals={"multi_user": {"cooldown": "10d"}})
     river.feed(*team("acme", 5, day(1)), *team("acme", 5, day(15)))

@@ -80,7 +80,13 @@ routes:
     [
         ("alerts:\n  coldown: 1d", "plg.yaml:2:3 alerts.coldown: there is no such key; did you mean cooldown?"),
         ("routes:\n - sinkz: []", "plg.yaml:2:4 routes.0.sinkz: there is no such key; did you mean sinks?"),
-        ("policy:\n  xyzzy: 1", "plg.yaml:2:3 policy.xyzzy: there is no such key; known are assume_activated_before"),
+        (
+            "policy:\n  xyzzy: 1",
+            (
+                "plg.yaml:2:3 policy.xyzzy: there is no such key; "
+                "known are assume_activated_before, free_to_paid, quiet_hours"
+            ),
+        ),
         ("a: 1\na: 2", 'plg.yaml:2:1: found duplicate key "a" with value "2" (original value: "1")'),
         ("prefix: &p plg", "plg.yaml:1:9: an anchor (&) is not allowed here; write the value out"),
         ("prefix: !!str plg", "plg.yaml:1:9: a tag (!) is not allowed here; write the value out"),
