@@ -75,6 +75,8 @@ class Reason(StrEnum):
     BAD_ID = "bad_id"
     NO_SUBJECT = "no_subject"
     NO_TIME = "no_time"
+    # A record of the topic of commands that is none.
+    BAD_COMMAND = "bad_command"
     # A record of our own logs that nobody of us wrote.
     FOREIGN = "foreign"
     # The decoder raised what it should not: our fault, but the record's place in the queue is nobody else's.

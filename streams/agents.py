@@ -22,6 +22,7 @@ from signals.errors import BadRecord
 from signals.event import Reason, Source, Tick
 from signals.facts import Command, Fact, Outputs
 from signals.formats.segment import SegmentDecoder
+from signals.orders import read_command
 from signals.shard import Fence
 from signals.user import UserState
 from signals.workspace import WorkspaceState
@@ -157,6 +158,9 @@ class River:
         # What is news is told by it. It travels in the log, so that every replay of the log decides the same.
         ingested_at = time.time_ns() // 1_000_000 if self._is_wall else None
         for record in records:
+            if record.topic == topics.commands:
+                self._pass_on_command(record)
+                continue
             source = Source(record.topic, record.partition, record.offset)
             try:
                 event = decode(record.value, record.timestamp if record.timestamp >= 0 else None, source)
@@ -173,6 +177,18 @@ class River:
         last = records[-1]
         self.positions[TP(last.topic, last.partition)] = last.offset + 1
         self.metrics.ingested += len(records)
+
+    def _pass_on_command(self, record: Record) -> None:
+        try:
+            command = read_command(record.value).at(record.partition, record.offset)
+        except BadRecord as bad:
+            self._dead_letter(record, bad)
+            return
+        key, topics = command.workspace_id, self.topics
+        # About a signal anywhere: every partition has to know.
+        partitions = range(topics.partitions) if key is None else (topics.of(key),)
+        for partition in partitions:
+            self._sender.send(topics.workspace_facts, partition, (key or "").encode(), encode_record(command))
 
     def _users_slice(self, records: Sequence[Record]) -> None:
         self._fold(self._user_step, records)

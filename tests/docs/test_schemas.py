@@ -13,9 +13,10 @@ import pytest
 from pydantic import BaseModel
 
 from signals.contract import Alert, Signal
+from signals.orders import CommandMessage
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
-PUBLISHED: dict[str, type[BaseModel]] = {"signal.json": Signal, "alert.json": Alert}
+PUBLISHED: dict[str, type[BaseModel]] = {"signal.json": Signal, "alert.json": Alert, "command.json": CommandMessage}
 
 
 def schema_text(model: type[BaseModel]) -> str:
