@@ -11,7 +11,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
@@ -19,19 +18,19 @@ from typing import cast
 import msgspec
 import redis
 from pydantic import SecretStr
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
 from signals.config import Config
 from signals.errors import PlgError
 from simulator import Scenario, simulate
 from streams.admin import create_topics
+from streams.demo_view import Progress, alert_line, screen, status_line
 from streams.embedded import embedded_broker, embedded_redis
 from streams.lag import LagReader
 from streams.replaying import Replay
 from streams.settings import Settings
+from streams.tally import Tally
 
 # The embedded broker answers a join after half the session timeout.
 SESSION_TIMEOUT_S = 6.0
@@ -39,7 +38,6 @@ SESSION_TIMEOUT_S = 6.0
 EVENTS_PER_S = 2_000.0
 WORKSPACES = 600
 STOP_S = 20.0
-SHOWN_ALERTS = 8
 # What XREAD answers under RESP2 shapes: each stream with its entries.
 Entries = list[tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]]]]
 DEMO_CONFIG = Path(__file__).resolve().parent.parent / "config" / "demo.yaml"
@@ -47,19 +45,6 @@ DEMO_CONFIG = Path(__file__).resolve().parent.parent / "config" / "demo.yaml"
 
 class DemoFailed(PlgError):
     """A part of the demo ended by itself; the text holds the end of its log."""
-
-
-@dataclass
-class Progress:
-    """What the demo has seen so far."""
-
-    alerts: list[dict[str, object]] = field(default_factory=list)
-    produced: int = 0
-    finished: bool = False
-    applied: int = 0
-    lag: int = 0
-    per_s: float = 0.0
-    first_alert_s: float | None = None
 
 
 def run_demo(config: Config, *, for_s: float | None, plain: bool, console: Console, seed: int) -> int:
@@ -99,10 +84,12 @@ def run_demo(config: Config, *, for_s: float | None, plain: bool, console: Conso
         for number, handler in previous.items():
             signal.signal(number, handler)
     console.print(
-        f"{progress.applied:,} events through the river, {len(progress.alerts)} alerts in Redis"
-        + (f", the first after {progress.first_alert_s:.1f} s" if progress.first_alert_s is not None else "")
+        f"{progress.applied:,} events through the river, {progress.signals.total():,} signals, "
+        f"{progress.opened} alerts in Redis"
+        + (f", the first after {progress.first_alert_s:.1f} s" if progress.first_alert_s is not None else ""),
+        soft_wrap=True,
     )
-    return 0 if progress.alerts else 1
+    return 0 if progress.opened else 1
 
 
 # -- parts
@@ -177,6 +164,8 @@ def _watch(  # noqa: PLR0913  # the parts it looks at
     client = redis.Redis.from_url(settings.redis_url.get_secret_value(), decode_responses=False)
     stream = f"{{{config.prefix}}}:alerts"
     lag = LagReader(config, settings)
+    tally = Tally(config, settings)
+    progress.signals, progress.verdicts = tally.signals, tally.verdicts
     started = time.monotonic()
     last_id = b"0"
     shown = 0.0
@@ -192,13 +181,14 @@ def _watch(  # noqa: PLR0913  # the parts it looks at
                 if progress.first_alert_s is None:
                     progress.first_alert_s = time.monotonic() - started
                 if plain:
-                    console.print(_alert_line(alert), soft_wrap=True)
+                    console.print(alert_line(alert), soft_wrap=True)
             lag.read_into(progress)
+            tally.read()
             if live is not None:
-                live.update(_screen(progress))
+                live.update(screen(progress, rows=max(3, (console.height - 16) // 2)))
             elif time.monotonic() - shown > 2.0:  # noqa: PLR2004  # seconds between two lines
                 shown = time.monotonic()
-                console.print(_status_line(progress), style="dim")
+                console.print(status_line(progress), style="dim")
             stop.wait(0.5)
 
 
@@ -207,40 +197,6 @@ def _new_alerts(client: redis.Redis, stream: str, last_id: bytes) -> list[tuple[
         "list[tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]]]]", client.xread({stream: last_id}, count=500)
     )
     return answer[0][1] if answer else []
-
-
-def _status_line(progress: Progress) -> str:
-    state = "history played; waiting" if progress.finished else f"{progress.per_s:,.0f} events/s"
-    return (
-        f"{state}   {progress.applied:,} of {progress.produced:,} events applied   "
-        f"lag {progress.lag:,}   alerts {len(progress.alerts)}"
-    )
-
-
-def _alert_line(alert: dict[str, object]) -> Text:
-    why = alert.get("why")
-    reasons = [_reason(item) for item in why] if isinstance(why, list) else []
-    line = Text()
-    line.append(f"[{alert.get('priority')}] ", style="bold red" if alert.get("priority") == "urgent" else "bold yellow")
-    line.append(str(alert.get("title")), style="bold")
-    line.append(f"   {str(alert.get('occurred_at'))[:16]}   why: ")
-    line.append("; ".join(reasons) or "-")
-    line.append(f"   -> {alert.get('play')}", style="dim")
-    return line
-
-
-def _reason(item: object) -> str:
-    if not isinstance(item, dict):
-        return str(item)
-    threshold = item.get("threshold")
-    return f"{item.get('fact')} {item.get('value')}" + (f" (threshold {threshold})" if threshold is not None else "")
-
-
-def _screen(progress: Progress) -> Group:
-    table = Table(title="plg-signals", show_header=False, expand=True)
-    table.add_row(_status_line(progress))
-    alerts = [_alert_line(alert) for alert in progress.alerts[-SHOWN_ALERTS:]]
-    return Group(table, *reversed(alerts))
 
 
 def _tail(child: subprocess.Popen[bytes]) -> str:
