@@ -73,22 +73,40 @@ def check_contract(river: River) -> None:
 
 def check_redis(river: River) -> str:
     """
-    Redis has each alert of the topic, once.
+    Redis has each alert of the topic once in each of its states, and in the queue the open ones.
 
     Returns:
         What was compared, in one line.
     """
     river.wait_until_delivered()
-    on_topic = Counter(alert["id"] for alert in river.read_json(river.topics.alerts))
+    alerts = river.read_json(river.topics.alerts)
+    on_topic = Counter(map(alert_state, alerts))
     client = redis.Redis.from_url(river.settings.redis_url.get_secret_value())
     entries: Any = client.xrange(f"{{{river.config.prefix}}}:alerts")
+    queued = {
+        workspace.decode()
+        for route in river.config.routes
+        for workspace in client.zrange(f"{{{river.config.prefix}}}:queue:{route.name}", 0, -1)  # type: ignore[union-attr]
+    }
     client.close()
-    in_redis = Counter(msgspec.json.decode(fields[b"data"])["id"] for _, fields in entries)
+    in_redis = Counter(alert_state(msgspec.json.decode(fields[b"data"])) for _, fields in entries)
+    closed = {name for name, status, _ in on_topic if status == "closed"}
+    is_open = {alert["workspace_id"] for alert in alerts if alert["id"] not in closed}
 
     assert on_topic, "no alert at all"
     assert set(in_redis) == set(on_topic), f"missing in Redis: {sorted(set(on_topic) - set(in_redis))[:5]}"
     assert max(in_redis.values()) == 1, f"more than once in Redis: {[i for i, n in in_redis.items() if n > 1][:5]}"
-    return f"{len(on_topic)} alerts, {on_topic.total()} records on the topic, {in_redis.total()} entries in Redis"
+    assert queued == is_open, f"queue: {len(queued)} workspaces, {len(is_open)} have open alerts"
+    names = {name for name, _, _ in on_topic}
+    return (
+        f"{len(names)} alerts in {len(on_topic)} states, {on_topic.total()} records on the topic, "
+        f"{in_redis.total()} entries in Redis"
+    )
+
+
+def alert_state(alert: dict[str, Any]) -> tuple[str, str, int]:
+    """What makes two records copies of each other."""
+    return alert["id"], alert["status"], len(alert["signal_ids"])
 
 
 def check_one_message(ran: subprocess.CompletedProcess[str], *expected: str) -> None:
