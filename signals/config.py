@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from signals.event import Role
-from signals.names import Day, Prefix, TimeZone, Topic, zone_of
+from signals.names import Day, Prefix, TimeZone, zone_of
 from signals.product import DomainLists, EventNames, Identity, Internal, Plans, Section
 from signals.rules.activated import ActivatedParams
 from signals.rules.cancelled import CancelledParams
@@ -31,6 +31,7 @@ from signals.rules.seats_removed import SeatsRemovedParams
 from signals.rules.second_user import SecondUserParams
 from signals.rules.signed_up import SignedUpParams
 from signals.rules.usage_limit import UsageLimitParams
+from signals.sources import SourceTopics
 from signals.units import Duration
 
 
@@ -48,13 +49,6 @@ class Priority(StrEnum):
     HIGH = "high"
     NORMAL = "normal"
     LOW = "low"
-
-
-class SourceTopics(Section):
-    """The customer's topics: we only read them."""
-
-    topics: tuple[Topic, ...] = ("events",)
-    start: Literal["latest", "earliest"] = "latest"
 
 
 class OwnTopics(Section):
@@ -179,14 +173,8 @@ class Config(Section):
     @field_validator("source")
     @classmethod
     def _reads_yours_and_nothing_of_ours(cls, source: SourceTopics, info: ValidationInfo) -> SourceTopics:
-        # Reading a topic that we write would feed the river into itself.
-        if not source.topics:
-            raise ValueError("topics must name at least one topic")
-        own = f"{info.data.get('prefix', '')}."
-        for topic in source.topics:
-            if topic.startswith(own):
-                raise ValueError(f"topics must not begin with the prefix of our own, {own}; got {topic!r}")
-        return source
+        # Where prefix or time_zone are mistakes themselves, their defaults do for finding others.
+        return source.checked(info.data.get("prefix", "plg"), zone_of(info.data.get("time_zone", "UTC")))
 
     @field_validator("routes")
     @classmethod
