@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 from datetime import timedelta, tzinfo
@@ -11,7 +12,6 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from signals.event import Role
 from signals.names import Day, Prefix, TimeZone, zone_of
 from signals.product import DomainLists, EventNames, Identity, Internal, Plans, Section
 from signals.rules.activated import ActivatedParams
@@ -95,7 +95,9 @@ class Policy(Section):
 
 def _known_signal(name: str) -> str:
     if name not in Signals.model_fields:
-        raise ValueError(f"must be a signal ({', '.join(Signals.model_fields)}), got {name!r}")
+        near = difflib.get_close_matches(name, Signals.model_fields, n=1)
+        advice = f"did you mean {near[0]}?" if near else f"known are {', '.join(Signals.model_fields)}"
+        raise ValueError(f"there is no signal {name!r}; {advice}")
     return name
 
 
@@ -193,44 +195,3 @@ class Config(Section):
         """Twelve hex digits that name this config: equal for equal meaning, whatever the file looked like."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-# The signals that need a role without which they never fire.
-_NEEDS = {
-    "signed_up": Role.SIGNED_UP,
-    "procurement": Role.PROCUREMENT_REQUESTED,
-    "first_invite": Role.INVITE_SENT,
-    "hand_raised": Role.SALES_CONTACTED,
-    "gated_feature": Role.FEATURE_GATED,
-    "usage_limit": Role.USAGE_REPORTED,
-}
-
-
-def warnings(config: Config) -> list[str]:
-    """What is allowed but does nothing, one sentence each, for `plg check`."""
-    found = []
-    if not config.events.activated:
-        found.append(
-            "events.activated is empty: the signal activated and the activation gate are off;"
-            " name the event at which a user first gets value"
-        )
-    enabled = {name for name in Signals.model_fields if getattr(config.signals, name).enabled}
-    for signal, role in _NEEDS.items():
-        if signal in enabled and not config.events.of(role):
-            found.append(f"events.{role} is empty: the signal {signal} never fires")
-    if config.alerts.show_email:
-        found.append("alerts.show_email: no alert carries an e-mail address yet")
-    if config.domains.competitors:
-        found.append("domains.competitors: nothing reads the list yet")
-    for route in config.routes:
-        found.extend(
-            f"routes.{route.name}: the signal {signal} is switched off"
-            for signal in route.signals
-            if signal not in enabled
-        )
-        found.extend(
-            f"routes.{route.name}: {signal} has a priority but is not among its signals"
-            for signal in route.priority
-            if signal not in route.signals
-        )
-    return found

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from datetime import UTC, tzinfo
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
-from pydantic_core import InitErrorDetails
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from signals.mistakes import misplaced
 from signals.moments import iso, parse_time
 from signals.names import Topic
 from signals.product import Section
@@ -44,17 +44,6 @@ def _distinct(topics: tuple[str, ...]) -> tuple[str, ...]:
         if topic in topics[:n]:
             raise misplaced((n,), topic, f"{topic!r} is there already")
     return topics
-
-
-def misplaced(loc: tuple[int | str, ...], value: object, problem: str) -> ValidationError:
-    """A mistake of a part of what is being validated, so that a report can name its line: raise it in a validator."""
-    details: InitErrorDetails = {
-        "type": "value_error",
-        "loc": loc,
-        "input": value,
-        "ctx": {"error": ValueError(problem)},
-    }
-    return ValidationError.from_exception_data("config", [details])
 
 
 class SourceTopics(Section):

@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _TEXT = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
@@ -45,6 +45,12 @@ def parse_window(value: object) -> int:
     return int(days)
 
 
+def _positive(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise ValueError(f"must be longer than 0s, got {format_duration(value)}")
+    return value
+
+
 def format_duration(value: timedelta) -> str:
     """Write a duration the way it is read, in its largest whole unit."""
     seconds = value.total_seconds()
@@ -60,4 +66,5 @@ def milliseconds(value: timedelta) -> int:
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration)]
+PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
 Window = Annotated[int, BeforeValidator(parse_window), PlainSerializer(lambda days: f"{days}d", return_type=str)]
