@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, WithJsonSchema, field_validator
 
 from signals.names import Day, Prefix, TimeZone, zone_of
 from signals.product import DomainLists, EventNames, Identity, Internal, Plans, Section
@@ -101,7 +101,9 @@ def _known_signal(name: str) -> str:
     return name
 
 
-SignalName = Annotated[str, AfterValidator(_known_signal)]
+SignalName = Annotated[
+    str, AfterValidator(_known_signal), WithJsonSchema({"type": "string", "enum": list(Signals.model_fields)})
+]
 
 
 _PRIORITIES = {

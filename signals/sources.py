@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, tzinfo
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from signals.mistakes import misplaced
 from signals.moments import iso, parse_time
@@ -21,6 +21,12 @@ _INTERNAL = "__"
 # What begins something other than a literal character in a regular expression, and what makes the one before optional.
 _NOT_LITERAL = re.compile(r"[.^$*+?{}\[\]|()\\]")
 _OPTIONAL = ("*", "?", "{")
+_START_SCHEMA = {
+    "anyOf": [
+        {"enum": [LATEST, EARLIEST]},
+        {"type": "string", "pattern": r"^\s*\d{4}-?\d\d-?\d\d([T ].*)?$", "examples": ["2026-11-01"]},
+    ]
+}
 
 
 def _start(value: object) -> object:
@@ -52,7 +58,7 @@ class SourceTopics(Section):
     topics: Annotated[tuple[Topic, ...], AfterValidator(_distinct)] = ("events",)
     pattern: Annotated[str, Field(min_length=1, max_length=1_000), AfterValidator(_regular_expression)] | None = None
     # In one form: latest, earliest, or RFC 3339 text in UTC (`Config` knows the zone).
-    start: Annotated[str, BeforeValidator(_start)] = LATEST
+    start: Annotated[str, BeforeValidator(_start), WithJsonSchema(_START_SCHEMA)] = LATEST
 
     @model_validator(mode="before")
     @classmethod

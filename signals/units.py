@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _TEXT = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
@@ -65,6 +65,16 @@ def milliseconds(value: timedelta) -> int:
     return value // timedelta(milliseconds=1)
 
 
-Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration)]
+_DURATION_SCHEMA = {"type": "string", "pattern": rf"^\s*{_TEXT.pattern}\s*$", "examples": ["90s", "10m", "24h", "7d"]}
+_WINDOW_SCHEMA = {"type": "string", "enum": [f"{days}d" for days in WINDOW_DAYS]}
+
+Duration = Annotated[
+    timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration), WithJsonSchema(_DURATION_SCHEMA)
+]
 PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
-Window = Annotated[int, BeforeValidator(parse_window), PlainSerializer(lambda days: f"{days}d", return_type=str)]
+Window = Annotated[
+    int,
+    BeforeValidator(parse_window),
+    PlainSerializer(lambda days: f"{days}d", return_type=str),
+    WithJsonSchema(_WINDOW_SCHEMA),
+]

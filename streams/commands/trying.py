@@ -25,7 +25,7 @@ def check(config: ConfigArgument) -> None:
         raise typer.Exit(2) from None
     for warning in file.warnings():
         errors.print(f"warning: {warning}", soft_wrap=True, markup=False)
-    console.print(f"{config}: ok, config {file.config.hash}")
+    console.print(f"{config}: ok, config {file.config.hash}", soft_wrap=True, markup=False)
 
 
 def replay(
