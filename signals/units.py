@@ -39,8 +39,8 @@ def parse_window(value: object) -> int:
     Raises:
         ValueError: The window is not one of the four that the state keeps.
     """
-    days = value if isinstance(value, int) else parse_duration(value) / timedelta(days=1)
-    if days not in WINDOW_DAYS:
+    days = parse_duration(value) / timedelta(days=1) if isinstance(value, str | timedelta) else None
+    if days is None or days not in WINDOW_DAYS:
         raise ValueError(f"a window is one of 1d, 7d, 14d or 28d; got {value!r}")
     return int(days)
 

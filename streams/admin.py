@@ -116,7 +116,11 @@ def check_topics(config: Config, settings: Settings) -> list[TopicReport]:
         expected = {spec.name: spec.partitions for spec in topics.specs()} | dict.fromkeys(sources, 0)
         described = {topic["name"]: len(topic["partitions"]) for topic in client.describe_topics(list(expected))}
     reports = [_report(name, wanted, described.get(name, 0)) for name, wanted in expected.items()]
-    return reports if sources else [*reports, TopicReport("source.pattern", None, "matches no topic")]
+    return (
+        reports
+        if sources
+        else [*reports, TopicReport("source.pattern", None, f"{config.source.pattern!r} matches no topic")]
+    )
 
 
 def _report(name: str, wanted: int, seen: int) -> TopicReport:

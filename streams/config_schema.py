@@ -98,7 +98,7 @@ def _described(schema: Schema, default: object, texts: dict[Key, str], path: Key
             for name, value in schema["properties"].items()
         }
         return made
-    if "propertyNames" in schema:
+    if "enum" in schema.get("propertyNames", {}):
         # As properties, so that an editor offers them.
         value = _nullable(_described(schema["additionalProperties"], None, {}, path))
         value.pop("description", None)
@@ -115,11 +115,15 @@ def _described(schema: Schema, default: object, texts: dict[Key, str], path: Key
 def _nullable(schema: Schema) -> Schema:
     """A key without a value keeps its default."""
     made = dict(schema)
+    if "const" in made:
+        made["enum"] = [made.pop("const")]
     if "anyOf" in made:
         others = [option for option in made["anyOf"] if option.get("type") != "null"]
         made["anyOf"] = [*others, {"type": "null"}]
         return made
     if "enum" in made:
         made["enum"] = [*made["enum"], None]
-    made["type"] = [made["type"], "null"]
+    if "type" in made:
+        types = made["type"]
+        made["type"] = [*(types if isinstance(types, list) else [types]), "null"]
     return made

@@ -142,7 +142,7 @@ def _keys_at(loc: Key) -> list[str]:
     """The keys that the config knows below `loc`."""
     model: type[BaseModel] = Config
     for part in loc:
-        if isinstance(part, str):
+        if part in model.model_fields:
             model = next(_models(model.model_fields[part].annotation), model)
     return list(model.model_fields)
 

@@ -34,16 +34,11 @@ def source_topics(config: Config, settings: Settings) -> tuple[str, ...]:
         return config.source.topics
     found = _matching(config, AdminClient(settings.kafka_options), settings)
     if not found:
-        raise NothingToRead(nothing_matches(config))
+        raise NothingToRead(
+            f"source.pattern: {config.source.pattern!r} matches no topic of the broker; the whole name must match, "
+            f"and our own ({config.prefix}.*) and Kafka's (__*) are left out"
+        )
     return found
-
-
-def nothing_matches(config: Config) -> str:
-    """Say that the pattern matches nothing, and what to do."""
-    return (
-        f"source.pattern: {config.source.pattern!r} matches no topic of the broker; the whole name must match, "
-        f"and our own ({config.prefix}.*) and Kafka's (__*) are left out"
-    )
 
 
 class SourcesRead:
@@ -70,7 +65,7 @@ class SourcesRead:
         if self._admin is None:
             return self._known
         group = self._config.prefix
-        described = self._admin.describe_consumer_groups([group])[group].result(self._timeout_s)
+        described = self._admin.describe_consumer_groups([group], request_timeout=self._timeout_s)[group].result()
         assigned = {
             place.topic
             for member in described.members

@@ -90,7 +90,11 @@ async def _tick(parts: Parts, ticks: WallTicks, settings: Settings) -> None:
     while True:
         await asyncio.sleep(min(1.0, settings.tick_s))
         if not parts.idle and 0 in parts.users.recovered:
-            await asyncio.to_thread(ticks.step, time.time_ns() // 1_000_000)
+            try:
+                await asyncio.to_thread(ticks.step, time.time_ns() // 1_000_000)
+            except KafkaException as error:
+                # A broker that is away for a while must not end the ticks of a worker for good.
+                log.warning("tick.failed", error=str(error.args[0]))
 
 
 async def _watch_sources(config: Config, settings: Settings, sources: tuple[str, ...]) -> None:

@@ -76,6 +76,9 @@ def test_every_section_is_frozen_and_refuses_unknown_keys() -> None:
         {"routes": [{"priority": {"multi_user": "soon"}}]},
         {"routes": [{"sinks": ["rediss"]}]},
         {"signals": {"multi_user": {"threshold": 5}}},
+        {"signals": {"multi_user": {"window": 7}}},
+        {"signals": {"multi_user": {"window": True}}},
+        {"signals": {"multi_user": {"window": "8d"}}},
         {"limits": {"max_event_bytes": 0}},
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from streams.cli import app
+from streams.replaying import ReplayFailed
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,6 +58,16 @@ def test_check_looks_at_the_file_alone(tmp_path: Path, monkeypatch: pytest.Monke
     file.write_text("prefix: plg\n")
 
     assert plg("check", file).exit_code == 0
+
+
+def test_replay_refuses_a_pattern_since_it_names_no_topic_to_write_to(tmp_path: Path) -> None:
+    file = tmp_path / "plg.yaml"
+    file.write_text("source: {pattern: app.*}\n")
+
+    ran = plg("replay", tmp_path / "events.jsonl", "--config", file)
+
+    assert isinstance(ran.exception, ReplayFailed)
+    assert "replay with a copy of the config that lists the topic" in str(ran.exception)
 
 
 def test_show_prints_a_config_that_is_the_same(tmp_path: Path) -> None:
