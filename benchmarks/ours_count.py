@@ -14,7 +14,8 @@ import msgspec
 from faust.types import TP
 
 from benchmarks.job import COMMIT_S, PARTITIONS, Click, Count, Job, Stopwatch, read_job, write_result
-from signals.config import Config, OwnTopics, SourceTopics
+from signals.config import Config, OwnTopics
+from signals.sources import SourceTopics
 from streams.agents import SLICE
 from streams.app import Owner, faust_app  # the app must have the river's own settings
 from streams.checkpoint import Checkpoint

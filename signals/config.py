@@ -7,14 +7,14 @@ import json
 from datetime import tzinfo
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from signals.event import Role
-from signals.names import Prefix, TimeZone, Topic, zone_of
+from signals.names import Prefix, TimeZone, zone_of
 from signals.product import DomainLists, EventNames, Identity, Internal, Plans, Section
-from signals.selling import Alerts, Policy, QuietHours, Route
+from signals.selling import Alerts, Policy, Route
+from signals.sources import SourceTopics
 from signals.thresholds import Signals
 
 
@@ -23,13 +23,6 @@ class Clock(StrEnum):
 
     WALL = "wall"
     EVENTS = "events"
-
-
-class SourceTopics(Section):
-    """The customer's topics: we only read them."""
-
-    topics: tuple[Topic, ...] = ("events",)
-    start: Literal["latest", "earliest"] = "latest"
 
 
 class OwnTopics(Section):
@@ -75,14 +68,8 @@ class Config(Section):
     @field_validator("source")
     @classmethod
     def _reads_yours_and_nothing_of_ours(cls, source: SourceTopics, info: ValidationInfo) -> SourceTopics:
-        # Reading a topic that we write would feed the river into itself.
-        if not source.topics:
-            raise ValueError("topics must name at least one topic")
-        own = f"{info.data.get('prefix', '')}."
-        for topic in source.topics:
-            if topic.startswith(own):
-                raise ValueError(f"topics must not begin with the prefix of our own, {own}; got {topic!r}")
-        return source
+        # Where prefix or time_zone are mistakes themselves, their defaults do for finding others.
+        return source.checked(info.data.get("prefix", "plg"), zone_of(info.data.get("time_zone", "UTC")))
 
     @field_validator("routes")
     @classmethod
@@ -105,67 +92,3 @@ class Config(Section):
         """Twelve hex digits that name this config: equal for equal meaning, whatever the file looked like."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-# The signals that need a role without which they never fire.
-_NEEDS = {
-    "signed_up": Role.SIGNED_UP,
-    "procurement": Role.PROCUREMENT_REQUESTED,
-    "first_invite": Role.INVITE_SENT,
-    "hand_raised": Role.SALES_CONTACTED,
-    "gated_feature": Role.FEATURE_GATED,
-    "usage_limit": Role.USAGE_REPORTED,
-}
-
-
-def warnings(config: Config) -> list[str]:
-    """What is allowed but does nothing, one sentence each, for `plg check`."""
-    found = []
-    if not config.events.activated:
-        found.append(
-            "events.activated is empty: the signal activated and the activation gate are off;"
-            " name the event at which a user first gets value"
-        )
-    enabled = {name for name in Signals.model_fields if getattr(config.signals, name).enabled}
-    for signal, role in _NEEDS.items():
-        if signal in enabled and not config.events.of(role):
-            found.append(f"events.{role} is empty: the signal {signal} never fires")
-    return found + _warnings_of_routes(config, enabled)
-
-
-def _warnings_of_routes(config: Config, enabled: set[str]) -> list[str]:
-    found: list[str] = []
-    taken: dict[str, str] = {}
-    for route in config.routes:
-        found.extend(
-            f"routes.{route.name}: {signal} goes to the route {taken[signal]}, which lists it first"
-            for signal in route.signals
-            if signal in taken
-        )
-        taken = dict.fromkeys(route.signals, route.name) | taken
-        found.extend(
-            f"routes.{route.name}: the signal {signal} is switched off"
-            for signal in route.signals
-            if signal not in enabled
-        )
-        found.extend(
-            f"routes.{route.name}: {signal} has a priority but is not among its signals"
-            for signal in route.priority
-            if signal not in route.signals
-        )
-        found.extend(
-            f"routes.{route.name}: {signal} has a play but is not among its signals"
-            for signal in route.play
-            if signal not in route.signals
-        )
-    found.extend(
-        f"alerts.max_age_of: {signal} is listed by no route"
-        for signal in config.alerts.max_age_of
-        # The defaults are there whoever listens.
-        if signal not in taken and signal not in Alerts().max_age_of
-    )
-    if config.policy.quiet_hours.time_zone is not None and config.policy.quiet_hours == QuietHours(
-        time_zone=config.policy.quiet_hours.time_zone
-    ):
-        found.append("policy.quiet_hours.time_zone: there is neither a night nor a day off that it could be for")
-    return found

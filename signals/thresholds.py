@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, WithJsonSchema
 
 from signals.product import Section
 from signals.rules.activated import ActivatedParams
@@ -50,8 +51,12 @@ class Signals(Section):
 
 def _known_signal(name: str) -> str:
     if name not in Signals.model_fields:
-        raise ValueError(f"must be a signal ({', '.join(Signals.model_fields)}), got {name!r}")
+        near = difflib.get_close_matches(name, Signals.model_fields, n=1)
+        advice = f"did you mean {near[0]}?" if near else f"known are {', '.join(Signals.model_fields)}"
+        raise ValueError(f"there is no signal {name!r}; {advice}")
     return name
 
 
-SignalName = Annotated[str, AfterValidator(_known_signal)]
+SignalName = Annotated[
+    str, AfterValidator(_known_signal), WithJsonSchema({"type": "string", "enum": list(Signals.model_fields)})
+]

@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _TEXT = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
@@ -39,10 +39,16 @@ def parse_window(value: object) -> int:
     Raises:
         ValueError: The window is not one of the four that the state keeps.
     """
-    days = value if isinstance(value, int) else parse_duration(value) / timedelta(days=1)
-    if days not in WINDOW_DAYS:
+    days = parse_duration(value) / timedelta(days=1) if isinstance(value, str | timedelta) else None
+    if days is None or days not in WINDOW_DAYS:
         raise ValueError(f"a window is one of 1d, 7d, 14d or 28d; got {value!r}")
     return int(days)
+
+
+def _positive(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise ValueError(f"must be longer than 0s, got {format_duration(value)}")
+    return value
 
 
 def format_duration(value: timedelta) -> str:
@@ -59,5 +65,16 @@ def milliseconds(value: timedelta) -> int:
     return value // timedelta(milliseconds=1)
 
 
-Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration)]
-Window = Annotated[int, BeforeValidator(parse_window), PlainSerializer(lambda days: f"{days}d", return_type=str)]
+_DURATION_SCHEMA = {"type": "string", "pattern": rf"^\s*{_TEXT.pattern}\s*$", "examples": ["90s", "10m", "24h", "7d"]}
+_WINDOW_SCHEMA = {"type": "string", "enum": [f"{days}d" for days in WINDOW_DAYS]}
+
+Duration = Annotated[
+    timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration), WithJsonSchema(_DURATION_SCHEMA)
+]
+PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
+Window = Annotated[
+    int,
+    BeforeValidator(parse_window),
+    PlainSerializer(lambda days: f"{days}d", return_type=str),
+    WithJsonSchema(_WINDOW_SCHEMA),
+]

@@ -111,10 +111,16 @@ def reset_topics(config: Config, settings: Settings) -> list[str]:
 def check_topics(config: Config, settings: Settings) -> list[TopicReport]:
     """Hold every topic of ours, and the customer's, against what the worker needs."""
     topics = Topics(config.prefix, config.topics.partitions)
-    expected = {spec.name: spec.partitions for spec in topics.specs()} | dict.fromkeys(config.source.topics, 0)
     with _admin(settings) as client:
+        sources = config.source.among(client.list_topics(), config.prefix)
+        expected = {spec.name: spec.partitions for spec in topics.specs()} | dict.fromkeys(sources, 0)
         described = {topic["name"]: len(topic["partitions"]) for topic in client.describe_topics(list(expected))}
-    return [_report(name, wanted, described.get(name, 0)) for name, wanted in expected.items()]
+    reports = [_report(name, wanted, described.get(name, 0)) for name, wanted in expected.items()]
+    return (
+        reports
+        if sources
+        else [*reports, TopicReport("source.pattern", None, f"{config.source.pattern!r} matches no topic")]
+    )
 
 
 def _report(name: str, wanted: int, seen: int) -> TopicReport:

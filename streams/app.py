@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -76,9 +76,12 @@ class Parts:
         return bool(self.app.rebalancing or self.app.in_recovery)
 
 
-def build(config: Config, settings: Settings) -> Parts:
+def build(config: Config, settings: Settings, sources: Sequence[str]) -> Parts:
     """
     Make a worker's parts; call it inside the running loop. Nothing is connected yet.
+
+    Args:
+        sources: The customer's topics that this worker reads.
 
     Returns:
         The parts, with the agents registered.
@@ -112,7 +115,7 @@ def build(config: Config, settings: Settings) -> Parts:
         metrics=metrics,
     )
     continuity = Continuity(tables, lambda tps: cast(Consumer, app.consumer).highwaters(*tps))
-    app.agent(app.topic(*config.source.topics, internal=False), name="ingest")(river.ingest)
+    app.agent(app.topic(*sources, internal=False), name="ingest")(river.ingest)
     app.agent(app.topic(topics.user_events, internal=False), name="users")(river.users)
     app.agent(app.topic(topics.workspace_facts, internal=False), name="workspaces")(river.workspaces)
     return Parts(app, river, users, workspaces, outbox, checkpoint, continuity, metrics, topics)

@@ -8,7 +8,7 @@ import typer
 from confluent_kafka import KafkaException
 
 from signals.errors import PlgError
-from streams.commands import orders, running, sinks, topics, trying
+from streams.commands import config, orders, running, sinks, topics, trying
 from streams.commands.common import errors
 from streams.settings import read_settings
 
@@ -31,6 +31,7 @@ for order in (orders.mute, orders.unmute, orders.snooze, orders.close):
     app.command()(order)
 app.add_typer(topics.app, name="topics")
 app.add_typer(sinks.app, name="sinks")
+app.add_typer(config.app, name="config")
 
 
 def main() -> None:

@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.constructor import RoundTripConstructor
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.tokens import AliasToken, AnchorToken, DirectiveToken, TagToken
 
 from signals.config import Config
+from signals.config_warnings import warnings
+from signals.domains import Domains
 from signals.errors import ConfigError
+from signals.mistakes import Key, dotted
+from streams.config_text import Document, parse_text, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pydantic_core import ErrorDetails
 
-MAX_FILE_BYTES = 256 * 1024
 _MAX_SHOWN = 60
-# What YAML offers and this file does without: it would hide from a reader what a key's value is.
-_REFUSED = {
-    AnchorToken: "an anchor (&)",
-    AliasToken: "an alias (*)",
-    TagToken: "a tag (!)",
-    DirectiveToken: "a directive (%)",
-}
 
 # What pydantic's errors ask for, in the words of who edits the file.
 _EXPECTED = {
@@ -53,15 +46,18 @@ _EXPECTED = {
 }
 
 
-class _TextDates(RoundTripConstructor):
-    """Leaves a date as text: 2026-13-40 is then a mistake with a line and a column like any other."""
+@dataclass(frozen=True)
+class ConfigFile:
+    """A config with the file that it was read from."""
 
+    config: Config
+    document: Document
 
-_TextDates.add_constructor("tag:yaml.org,2002:timestamp", RoundTripConstructor.construct_yaml_str)
-
-_Loc = tuple[int | str, ...]
-# Line and column, counted from 1; (0, 0) where they are unknown.
-_Place = tuple[int, int]
+    def warnings(self) -> list[str]:
+        """What is worth a second look, one line each, with the place of its key where it is in the file."""
+        found = warnings(self.config, Domains(self.config.domains))
+        placed = sorted((self.document.place(warning.key), str(warning)) for warning in found)
+        return [self.document.line(place, text) for place, text in placed]
 
 
 def load_config(path: Path) -> Config:
@@ -71,10 +67,20 @@ def load_config(path: Path) -> Config:
     Raises:
         ConfigError: The file cannot be read, is no YAML 1.2, or holds mistakes: one line each, in the file's order.
     """
-    return parse_config(_read(path), path.name)
+    return read_config(path).config
+
+
+def read_config(path: Path) -> ConfigFile:
+    """As `load_config`, with what is worth a second look."""
+    return check_text(read_text(path), str(path))
 
 
 def parse_config(text: str, name: str) -> Config:
+    """The config of a text, as `check_text`."""
+    return check_text(text, name).config
+
+
+def check_text(text: str, name: str) -> ConfigFile:
     """
     Check the text of a config file.
 
@@ -85,107 +91,25 @@ def parse_config(text: str, name: str) -> Config:
     Raises:
         ConfigError: As `load_config`.
     """
-    document = _parse(text, name)
-    if document is None:
-        return Config()
-    if not isinstance(document, dict):
+    document = parse_text(text, name)
+    if document.values is not None and not isinstance(document.values, dict):
         raise ConfigError(f"{name}:1:1: must be keys with values, such as prefix: plg")
+    problems = list(document.mistakes)
     try:
-        return Config.model_validate(_plain(document))
+        config = Config.model_validate(document.values or {})
     except ValidationError as error:
-        problems = sorted((_place(document, _path_of(e)), _describe(e)) for e in error.errors(include_url=False))
-        raise ConfigError("\n".join(_line(name, place, text) for place, text in problems)) from None
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such file; config/plg.yaml is the one to start from") from None
-    except IsADirectoryError:
-        raise ConfigError(f"{path}: is a folder; name the file in it") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    if len(content) > MAX_FILE_BYTES:
-        raise ConfigError(f"{path}: is larger than {MAX_FILE_BYTES // 1024} kB; that is no config")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: is no text in UTF-8 (byte {error.start})") from None
-
-
-def _parse(text: str, name: str) -> object:
-    try:
-        _refuse_shorthands(text, name)
-        yaml = YAML(typ="rt", pure=True)
-        yaml.Constructor = _TextDates
-        document: object = yaml.load(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
-        # The rest of the problem's text are a link and advice for programmers.
-        problem = (error.problem or error.context or "is no YAML").splitlines()[0]
-        raise ConfigError(_line(name, place, f": {problem}")) from None
-    except YAMLError as error:
-        raise ConfigError(f"{name}: {str(error).splitlines()[0]}") from None
-    except RecursionError:
-        raise ConfigError(f"{name}: is nested too deeply; that is no config") from None
-    return document
-
-
-def _refuse_shorthands(text: str, name: str) -> None:
-    problems = []
-    for token in YAML(typ="rt", pure=True).scan(text):
-        what = _REFUSED.get(type(token))
-        if what is not None:
-            place = (token.start_mark.line + 1, token.start_mark.column + 1)
-            problems.append(_line(name, place, f": {what} is not allowed here; write the value out"))
+        problems += [(document.place(_path_of(e)), _describe(e)) for e in error.errors(include_url=False)]
     if problems:
-        raise ConfigError("\n".join(problems))
+        raise ConfigError("\n".join(document.line(place, text) for place, text in sorted(problems)))
+    return ConfigFile(config, document)
 
 
-def _plain(node: object) -> object:
-    """The document in plain types, without the keys that have no value."""
-    if isinstance(node, dict):
-        return {str(key): _plain(value) for key, value in node.items() if value is not None}
-    if isinstance(node, list):
-        return [_plain(item) for item in node]
-    # Numbers and texts come as subclasses that remember how they were written.
-    if isinstance(node, bool):
-        return node
-    for kind in (int, float, str):
-        if isinstance(node, kind):
-            return kind(node)
-    return node
-
-
-def _line(name: str, place: _Place, problem: str) -> str:
-    where = f"{name}:{place[0]}:{place[1]}" if place != (0, 0) else name
-    return where + (problem if problem.startswith(":") else f" {problem}")
-
-
-def _path_of(error: ErrorDetails) -> _Loc:
+def _path_of(error: ErrorDetails) -> Key:
     return tuple(part for part in error["loc"] if part != "[key]")
 
 
-def _place(document: object, loc: _Loc) -> _Place:
-    """Where the deepest part of `loc` that is in the document begins."""
-    place, node = (1, 1), document
-    for part in loc:
-        if isinstance(node, dict) and part in node:
-            line, column = node.lc.key(part)  # type: ignore[attr-defined]  # a CommentedMap, which has no types
-        elif isinstance(node, list) and isinstance(part, int) and part < len(node):
-            line, column = node.lc.item(part)  # type: ignore[attr-defined]  # a CommentedSeq
-        else:
-            break
-        place, node = (line + 1, column + 1), node[part]  # type: ignore[index]
-    return place
-
-
 def _describe(error: ErrorDetails) -> str:
-    path = ".".join(str(part) for part in _path_of(error))
-    return f"{path}: {_problem(error)}"
+    return f"{dotted(_path_of(error))}: {_problem(error)}"
 
 
 def _problem(error: ErrorDetails) -> str:
@@ -207,18 +131,18 @@ def _shown(value: object) -> str:
     return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "..."
 
 
-def _unknown_key(loc: _Loc) -> str:
+def _unknown_key(loc: Key) -> str:
     known = _keys_at(loc[:-1])
     near = difflib.get_close_matches(str(loc[-1]), known, n=1)
     advice = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
     return f"there is no such key; {advice}"
 
 
-def _keys_at(loc: _Loc) -> list[str]:
+def _keys_at(loc: Key) -> list[str]:
     """The keys that the config knows below `loc`."""
     model: type[BaseModel] = Config
     for part in loc:
-        if isinstance(part, str):
+        if part in model.model_fields:
             model = next(_models(model.model_fields[part].annotation), model)
     return list(model.model_fields)
 

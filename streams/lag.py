@@ -9,6 +9,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from signals.config import Config
 from streams.settings import Settings
+from streams.sources import source_topics
 from streams.topics import Topics
 
 
@@ -27,8 +28,9 @@ class LagReader:
         topics = Topics(config.prefix, config.topics.partitions)
         self._timeout_s = settings.connect_timeout_s
         self._consumer = Consumer({**settings.kafka_options, "group.id": config.prefix, "enable.auto.commit": False})
-        self._inputs = [*config.source.topics, topics.user_events, topics.workspace_facts]
-        self._sources = set(config.source.topics)
+        sources = source_topics(config, settings)
+        self._inputs = [*sources, topics.user_events, topics.workspace_facts]
+        self._sources = set(sources)
         self._before: tuple[float, int] | None = None
 
     def lag(self) -> dict[str, int]:

@@ -80,11 +80,19 @@ class Replay:
     Args:
         rate: Events a second; None for as fast as the broker takes them.
         ticks: Send ticks from event time; needs `clock: events` in the workers' config.
+
+    Raises:
+        ReplayFailed: The config has a pattern instead of topics, or the topic does not exist.
     """
 
     def __init__(self, config: Config, settings: Settings, *, rate: float | None = None, ticks: bool = True) -> None:
         events_config = config.model_copy(update={"clock": Clock.EVENTS})
         self._decoder = SegmentDecoder(events_config)
+        if config.source.pattern is not None:
+            raise ReplayFailed(
+                "replay writes to the first of source.topics, and the config has source.pattern instead; "
+                "replay with a copy of the config that lists the topic"
+            )
         self._topic = config.source.topics[0]
         self._producer = Producer(
             {**settings.kafka_options, "acks": "all", "enable.idempotence": True, "linger.ms": 20}
@@ -93,7 +101,7 @@ class Replay:
         self._partitions = len(metadata.topics[self._topic].partitions)
         if not self._partitions:
             raise ReplayFailed(f"topic {self._topic} does not exist; `plg topics create --sources` makes it")
-        self._ticks = TickSender(config, settings) if ticks else None
+        self._ticks = TickSender(config, settings, config.source.topics) if ticks else None
         self._rate = rate
         self.report = ReplayReport()
 

@@ -17,6 +17,7 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from signals.config import Config
 from signals.event import Tick
 from streams.settings import Settings
+from streams.sources import SourcesRead
 from streams.topics import Topics
 
 Offsets = Mapping[tuple[str, int], int]
@@ -68,13 +69,14 @@ class TickSender:
     Reads offsets, asks the watermark, appends ticks. Blocking: call it from a thread of its own.
 
     Args:
-        config: For prefix, partitions and the customer's topics.
+        config: For prefix and partitions.
         settings: For the broker.
+        sources: The customer's topics that this process knows.
     """
 
-    def __init__(self, config: Config, settings: Settings) -> None:
+    def __init__(self, config: Config, settings: Settings, sources: tuple[str, ...]) -> None:
         self._topics = Topics(config.prefix, config.topics.partitions)
-        self._sources = config.source.topics
+        self._read = SourcesRead(config, settings, sources)
         self._timeout_s = settings.connect_timeout_s
         options = settings.kafka_options
         # Never subscribes: it only asks what the river's group has committed and where logs end.
@@ -85,12 +87,13 @@ class TickSender:
 
     def note(self, time_ms: int) -> None:
         """Note a time with where the customer's topics end now."""
-        self._watermark.note(time_ms, self._ends(self._sources))
+        self._watermark.note(time_ms, self._ends(self._read.topics()))
 
     def relay(self) -> None:
         """Move each tick on as far as the commits of the river allow."""
         if self._watermark.pending:
-            time_ms = self._watermark.for_users(self._committed(self._sources))
+            noted = {topic for _time, ends in self._watermark.pending for topic, _partition in ends}
+            time_ms = self._watermark.for_users(self._committed(noted))
             if time_ms is not None:
                 self._watermark.sent_to_users(time_ms, self._append(self._topics.user_events, time_ms))
         if self._watermark.relayed:
@@ -137,7 +140,8 @@ class TickSender:
         return ends
 
     def _committed(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
-        committed = self._offsets.committed(self._places(topics), timeout=self._timeout_s)
+        places = self._places(topics)
+        committed = self._offsets.committed(places, timeout=self._timeout_s) if places else []
         return {(place.topic, place.partition): max(place.offset, 0) for place in committed}
 
     def _places(self, topics: Iterable[str]) -> list[TopicPartition]:
@@ -151,8 +155,8 @@ class TickSender:
 class WallTicks:
     """Ticks from the wall clock, sent by the owner of partition 0."""
 
-    def __init__(self, config: Config, settings: Settings) -> None:
-        self._sender = TickSender(config, settings)
+    def __init__(self, config: Config, settings: Settings, sources: tuple[str, ...]) -> None:
+        self._sender = TickSender(config, settings, sources)
         self._every_ms = int(settings.tick_s * 1_000)
         self._noted_at = 0
 

@@ -8,6 +8,7 @@ import signal
 import time
 
 import structlog
+from confluent_kafka import KafkaException
 
 from signals.config import Clock, Config
 from streams.admin import require_topics
@@ -15,6 +16,7 @@ from streams.app import Parts, build
 from streams.endings import EXIT_FAILED, Deadline, Watchdog, fail_stop
 from streams.first_start import position_sources
 from streams.settings import Settings
+from streams.sources import NewSources, source_topics
 from streams.ticks import WallTicks
 
 log = structlog.get_logger()
@@ -31,11 +33,13 @@ def run_worker(config: Config, settings: Settings) -> int:
         PlgError: No broker, or topics that do not fit; the text says what to do.
     """
     require_topics(config, settings)
-    position_sources(config, settings)
-    return asyncio.run(_run(config, settings))
+    sources = source_topics(config, settings)
+    log.info("source.topics", topics=list(sources))
+    position_sources(config, settings, sources)
+    return asyncio.run(_run(config, settings, sources))
 
 
-async def _run(config: Config, settings: Settings) -> int:
+async def _run(config: Config, settings: Settings, sources: tuple[str, ...]) -> int:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -44,7 +48,7 @@ async def _run(config: Config, settings: Settings) -> int:
     logging.getLogger("aiokafka").setLevel(logging.ERROR)
     logging.getLogger("mode").setLevel(logging.ERROR)
 
-    parts = build(config, settings)
+    parts = build(config, settings, sources)
     parts.outbox.start()
     parts.app.in_worker = True
     parts.app.finalize()
@@ -57,12 +61,13 @@ async def _run(config: Config, settings: Settings) -> int:
     checkpoints = loop.create_task(parts.checkpoint.run_every(settings.checkpoint_s, lambda: parts.idle))
     watchdog = Watchdog(_Health(parts, settings, loop).complaint)
     watchdog.start()
-    ticks = WallTicks(config, settings) if config.clock is Clock.WALL else None
+    ticks = WallTicks(config, settings, sources) if config.clock is Clock.WALL else None
     log.info("worker.started", prefix=config.prefix, config=config.hash, clock=config.clock.value)
 
     crashed = loop.create_task(parts.app.wait_until_stopped())
     stopping = loop.create_task(stop.wait())
     ticking = loop.create_task(_tick(parts, ticks, settings)) if ticks is not None else None
+    watching = loop.create_task(_watch_sources(config, settings, sources)) if config.source.pattern else None
     await asyncio.wait({crashed, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if not stop.is_set():
         fail_stop("worker.crashed", reason=repr(parts.app.crash_reason))
@@ -70,7 +75,7 @@ async def _run(config: Config, settings: Settings) -> int:
     log.info("worker.stopping")
     deadline = Deadline(settings.stop_timeout_s, "stop.timeout").start()
     watchdog.stop()
-    for task in (checkpoints, ticking):
+    for task in (checkpoints, ticking, watching):
         if task is not None:
             task.cancel()
     await parts.app.stop()
@@ -85,7 +90,22 @@ async def _tick(parts: Parts, ticks: WallTicks, settings: Settings) -> None:
     while True:
         await asyncio.sleep(min(1.0, settings.tick_s))
         if not parts.idle and 0 in parts.users.recovered:
-            await asyncio.to_thread(ticks.step, time.time_ns() // 1_000_000)
+            try:
+                await asyncio.to_thread(ticks.step, time.time_ns() // 1_000_000)
+            except KafkaException as error:
+                # A broker that is away for a while must not end the ticks of a worker for good.
+                log.warning("tick.failed", error=str(error.args[0]))
+
+
+async def _watch_sources(config: Config, settings: Settings, sources: tuple[str, ...]) -> None:
+    """Say it when a topic appears that the pattern matches and nobody here reads."""
+    new = NewSources(config, settings, sources)
+    while True:
+        await asyncio.sleep(settings.tick_s)
+        try:
+            await asyncio.to_thread(new.look)
+        except KafkaException as error:
+            log.warning("source.not_looked", error=str(error.args[0]))
 
 
 class _Health:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from signals.event import Role
 from signals.rule import Evidence, Finding, Kind, RuleParams, UserRule, Why
-from signals.units import Duration
+from signals.units import PositiveDuration
 
 if TYPE_CHECKING:
     from signals.event import Event
@@ -21,14 +21,8 @@ class ActivatedParams(RuleParams):
 
     # Above this number of employees a company counts as mid-market, up to it as a small business.
     employees: int = Field(default=100, ge=0)
-    target_small: Duration = timedelta(seconds=600)
-    target_mid: Duration = timedelta(seconds=1_800)
-
-    @model_validator(mode="after")
-    def _targets_are_positive(self) -> Self:
-        if min(self.target_small, self.target_mid) <= timedelta(0):
-            raise ValueError("target_small and target_mid must be longer than 0s")
-        return self
+    target_small: PositiveDuration = timedelta(seconds=600)
+    target_mid: PositiveDuration = timedelta(seconds=1_800)
 
 
 class Activated(UserRule):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, model_validator
 
+from signals.mistakes import misplaced
 from signals.moments import day_iso
 from signals.rule import Evidence, Finding, Kind, RuleParams, Trigger, Why, WorkspaceRule
 from signals.units import Duration, Window
@@ -29,10 +30,11 @@ class MultiUserParams(RuleParams):
     @model_validator(mode="after")
     def _rearms_below_the_threshold(self) -> Self:
         if self.rearm_at >= self.active_users:
-            raise ValueError(
-                f"rearm_at must be less than active_users ({self.active_users}), or the signal could repeat at "
-                f"every event; got {self.rearm_at}",
+            problem = (
+                f"must be less than active_users ({self.active_users}), or the signal could repeat at every event; "
+                f"got {self.rearm_at}"
             )
+            raise misplaced(("rearm_at",), self.rearm_at, problem)
         return self
 
 

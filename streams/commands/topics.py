@@ -27,7 +27,10 @@ def create(
     from streams.config_source import load_config
 
     settings = read_settings()
-    created = create_topics(load_config(config or settings.config), settings, sources=sources)
+    loaded = load_config(config or settings.config)
+    if sources and loaded.source.pattern is not None:
+        errors.print("--sources makes nothing: source.pattern matches topics and names none", markup=False)
+    created = create_topics(loaded, settings, sources=sources)
     console.print("\n".join(f"created {name}" for name in created) or "nothing to do: every topic is there")
 
 

@@ -14,14 +14,18 @@ from streams.settings import read_settings
 
 def check(config: ConfigArgument) -> None:
     """Read a config as a worker would: every problem with line and column, and a warning for what can do nothing."""
-    from signals.config import warnings
-    from signals.domains import Domains
-    from streams.config_source import load_config
+    from signals.errors import ConfigError
+    from streams.config_source import read_config
 
-    loaded = load_config(config)
-    for warning in [*warnings(loaded), *Domains(loaded.domains).warnings(loaded.domains)]:
+    try:
+        file = read_config(config)
+    except ConfigError as error:
+        # Without our name before the first line: editors find the places by the form of the lines.
+        errors.print(str(error), soft_wrap=True, markup=False)
+        raise typer.Exit(2) from None
+    for warning in file.warnings():
         errors.print(f"warning: {warning}", soft_wrap=True, markup=False)
-    console.print(f"{config}: ok, config {loaded.hash}")
+    console.print(f"{config}: ok, config {file.config.hash}", soft_wrap=True, markup=False)
 
 
 def replay(

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from signals.config import Config, warnings
+from signals.config import Config
 from signals.event import Role
 from signals.names import normal_name
 from signals.selling import Priority
@@ -77,6 +77,9 @@ def test_every_section_is_frozen_and_refuses_unknown_keys() -> None:
         {"routes": [{"priority": {"multi_user": "soon"}}]},
         {"routes": [{"sinks": ["rediss"]}]},
         {"signals": {"multi_user": {"threshold": 5}}},
+        {"signals": {"multi_user": {"window": 7}}},
+        {"signals": {"multi_user": {"window": True}}},
+        {"signals": {"multi_user": {"window": "8d"}}},
         {"limits": {"max_event_bytes": 0}},
     ],
 )
@@ -131,24 +134,3 @@ def test_a_signal_without_a_priority_is_normal() -> None:
 
     assert route.priority_of("procurement") is Priority.URGENT
     assert route.priority_of("second_user") is Priority.NORMAL
-
-
-def test_no_activation_event_is_warned_about() -> None:
-    assert [text.split(":")[0] for text in warnings(Config())] == ["events.activated is empty"]
-    assert warnings(Config.model_validate({"events": {"activated": ["Report Shared"]}})) == []
-
-
-def test_what_can_never_fire_is_warned_about() -> None:
-    config = Config.model_validate(
-        {
-            "events": {"activated": ["Report Shared"], "procurement_requested": [], "signed_up": []},
-            "signals": {"signed_up": {"enabled": False}, "multi_user": {"enabled": False}},
-            "routes": [{"signals": ["multi_user"], "priority": {"multi_user": "high", "second_user": "low"}}],
-        }
-    )
-
-    assert warnings(config) == [
-        "events.procurement_requested is empty: the signal procurement never fires",
-        "routes.sales-assist: the signal multi_user is switched off",
-        "routes.sales-assist: second_user has a priority but is not among its signals",
-    ]

@@ -138,13 +138,3 @@ def test_additions_join_the_lists_and_free_mail_and_disposable_win() -> None:
     assert domains.kind("both.example") is DomainKind.FREE_MAIL
     assert domains.kind("thrown.example") is DomainKind.DISPOSABLE
     assert domains.competitors == {"rival.example"}
-
-
-def test_additions_that_never_match_are_warned_about() -> None:
-    additions = DomainLists(enterprise=("eu.acme.com", "gmail.com", "fine.example", "co.uk"))
-
-    assert Domains(additions).warnings(additions) == [
-        "domains.enterprise: eu.acme.com never matches, addresses are compared by registrable domain; use acme.com",
-        "domains.enterprise: gmail.com never matches, it is on the free_mail list, which wins",
-        "domains.enterprise: co.uk never matches, addresses are compared by registrable domain",
-    ]

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signals.config import Clock, Config, warnings
+from signals.config import Clock, Config
 from signals.errors import ConfigError
-from streams.config_source import MAX_FILE_BYTES, load_config, parse_config
+from streams.config_source import check_text, load_config, parse_config, read_config
+from streams.config_text import MAX_FILE_BYTES
 
 SHIPPED = Path(__file__).parents[2] / "config"
 
@@ -45,12 +46,73 @@ def test_the_shipped_file_shows_every_key_with_a_comment_above_it() -> None:
 
 
 def test_the_demo_file_maps_the_simulated_product() -> None:
-    config = load_config(SHIPPED / "demo.yaml")
+    file = read_config(SHIPPED / "demo.yaml")
+    config = file.config
 
     assert config.clock is Clock.EVENTS
     assert config.events.activated == ("Report Shared",)
     assert config.internal.domains == ("oursaas.example",)
-    assert warnings(config) == []
+    assert config.plans.order == ("team", "business")
+    assert file.warnings() == []
+
+
+def test_one_report_has_the_mistakes_of_every_kind() -> None:
+    text = """\
+prefx: plg
+clock: 7
+clock: wall
+source: {start: tomorrow}
+events:
+  signed_up: [Sign Up, sign_up]
+signals:
+  multi_user:
+    rearm_at: 9
+    cooldown: 30
+  seat_limit: {ratio: 0}
+routes:
+  - signals: [procurment]
+limits:
+  fired_keys: many
+"""
+
+    assert [line.split(" ")[:2] for line in problems(text)] == [
+        ["plg.yaml:1:1", "prefx:"],
+        ["plg.yaml:2:1", "clock:"],
+        ["plg.yaml:3:1", "clock:"],
+        ["plg.yaml:4:10", "source.start:"],
+        ["plg.yaml:6:3", "events.signed_up:"],
+        ["plg.yaml:10:5", "signals.multi_user.cooldown:"],
+        ["plg.yaml:11:16", "signals.seat_limit.ratio:"],
+        ["plg.yaml:13:15", "routes.0.signals.0:"],
+        ["plg.yaml:15:3", "limits.fired_keys:"],
+    ]
+
+
+def test_a_warning_says_where_its_key_stands_or_would_stand() -> None:
+    text = """\
+events:
+  activated: []
+  passive:
+    - Mail Sent
+    - Trial Ended
+alerts: {show_email: true}
+plans:
+  free: [free]
+"""
+
+    lines = check_text(text, "plg.yaml").warnings()
+
+    assert [line.split(" ")[:2] for line in lines] == [
+        ["plg.yaml:2:3", "events.activated:"],
+        ["plg.yaml:5:7", "events.passive.1:"],
+        ["plg.yaml:7:1", "plans.order:"],
+    ]
+
+
+def test_a_warning_about_what_is_not_in_the_file_names_the_file() -> None:
+    lines = check_text("events: {activated: [Report Shared]}", "plg.yaml").warnings()
+
+    assert [line.split(" ")[:2] for line in lines] == [["plg.yaml", "plans.order:"]]
 
 
 def test_five_mistakes_give_five_lines_in_the_order_of_the_file() -> None:
@@ -65,14 +127,13 @@ routes:
   - signals: [multi_user, procurment]
 """
 
-    lines = problems(text)
-
-    assert lines[0] == "plg.yaml:1:1 prefx: there is no such key; did you mean prefix?"
-    assert lines[1] == "plg.yaml:4:5 signals.multi_user.active_users: must be at least 1, got 0"
-    assert lines[2] == "plg.yaml:5:5 signals.multi_user.window: a window is one of 1d, 7d, 14d or 28d; got '10d'"
-    assert lines[3] == "plg.yaml:6:1 time_zone: must be a time zone such as Europe/Berlin, got 'Mars/Base'"
-    assert lines[4].startswith("plg.yaml:8:27 routes.0.signals.1: must be a signal (")
-    assert len(lines) == 5
+    assert problems(text) == [
+        "plg.yaml:1:1 prefx: there is no such key; did you mean prefix?",
+        "plg.yaml:4:5 signals.multi_user.active_users: must be at least 1, got 0",
+        "plg.yaml:5:5 signals.multi_user.window: a window is one of 1d, 7d, 14d or 28d; got '10d'",
+        "plg.yaml:6:1 time_zone: must be a time zone such as Europe/Berlin, got 'Mars/Base'",
+        "plg.yaml:8:27 routes.0.signals.1: there is no signal 'procurment'; did you mean procurement?",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +148,35 @@ routes:
                 "known are assume_activated_before, free_to_paid, quiet_hours"
             ),
         ),
-        ("a: 1\na: 2", 'plg.yaml:2:1: found duplicate key "a" with value "2" (original value: "1")'),
+        ("clock: wall\nclock: wall", "plg.yaml:2:1 clock: is in line 1 already; keep one of the two"),
+        (
+            "routes:\n - name: a\n   name: b",
+            "plg.yaml:3:4 routes.0.name: is in line 2 already; keep one of the two",
+        ),
+        ("<<: {prefix: x}", "plg.yaml:1:1 <<: a merge is not allowed here; write the keys out"),
+        (
+            "signals:\n  multi_user:\n    rearm_at: 5",
+            (
+                "plg.yaml:3:5 signals.multi_user.rearm_at: must be less than active_users (5), or the signal "
+                "could repeat at every event; got 5"
+            ),
+        ),
+        (
+            "signals:\n  multi_user:\n    active_users: 3",
+            (
+                "plg.yaml:2:3 signals.multi_user.rearm_at: must be less than active_users (3), or the signal "
+                "could repeat at every event; got 3"
+            ),
+        ),
+        (
+            "signals: {activated: {target_mid: 0m}}",
+            "plg.yaml:1:23 signals.activated.target_mid: must be longer than 0s, got 0s",
+        ),
+        (
+            "source:\n  topics:\n    - app\n    - plg.alerts",
+            "plg.yaml:4:7 source.topics.1: must not be one of our own, plg.*; got 'plg.alerts'",
+        ),
+        ("1: x", "plg.yaml:1:1 1: there is no such key; known are " + ", ".join(Config.model_fields)),
         ("prefix: &p plg", "plg.yaml:1:9: an anchor (&) is not allowed here; write the value out"),
         ("prefix: !!str plg", "plg.yaml:1:9: a tag (!) is not allowed here; write the value out"),
         ("prefix: [plg", "plg.yaml:1:13: expected ',' or ']', but got '<stream end>'"),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaException
 
 from streams.metrics import Metrics
 from streams.settings import Settings
-from streams.worker import _Health
+from streams.worker import _Health, _tick
 
 LIMIT_S = Settings().progress_timeout_s
 
@@ -74,3 +76,30 @@ def test_a_send_unacknowledged_for_too_long_is_complained_about(worker: Worker) 
     worker.parts.outbox.oldest_unacked_s = lambda: Settings().send_timeout_s + 0.1
 
     assert worker.after(1.0) == "a send is not acknowledged"
+
+
+def test_a_broker_that_is_away_for_a_while_does_not_end_the_ticks() -> None:
+    class Ticks:
+        def __init__(self) -> None:
+            self.steps = 0
+            self.third = asyncio.Event()
+            self.loop = asyncio.get_running_loop()
+
+        def step(self, _now_ms: int) -> None:
+            self.steps += 1
+            if self.steps == 1:
+                raise KafkaException("no answer")
+            if self.steps == 3:
+                self.loop.call_soon_threadsafe(self.third.set)
+
+    async def run() -> bool:
+        parts: Any = SimpleNamespace(idle=False, users=SimpleNamespace(recovered={0}))
+        ticks: Any = Ticks()
+        ticking = asyncio.create_task(_tick(parts, ticks, Settings(tick_s=0.001)))
+        third = asyncio.create_task(ticks.third.wait())
+        await asyncio.wait({ticking, third}, return_when=asyncio.FIRST_COMPLETED)
+        ticking.cancel()
+        third.cancel()
+        return bool(ticks.third.is_set())
+
+    assert asyncio.run(run())
