@@ -59,7 +59,7 @@ def _bad_records(now_ms: int) -> dict[str, tuple[Reason, bytes | None]]:
         "deep nesting": (Reason.TOO_DEEP, good[:-1] + b', "x": ' + b"[" * 20_000 + b"]" * 20_000 + b"}"),
         "5 MB": (Reason.TOO_LARGE, with_(properties={"text": "x" * 5_000_000})),
         "a list": (Reason.NOT_AN_OBJECT, b"[" + good + b"]"),
-        "Avro": (Reason.NOT_JSON, b"\x00\x00\x00\x00\x07" + b"\x06abc"),
+        "Avro": (Reason.CONFLUENT_AVRO_OR_PROTOBUF, b"\x00\x00\x00\x00\x07" + b"\x06abc"),
     }
 
 

@@ -84,7 +84,7 @@ def test_the_golden_records_become_the_golden_events(record: object, expected: o
         (b'{"a":"\xff"}', Reason.INVALID_UTF8),
         (b'{"a":\xff}', Reason.INVALID_UTF8),
         (b'{"a":1e999,"b":"\xff"}', Reason.INVALID_UTF8),
-        (b"\x00\x00\x00\x00\x07" + json.dumps(USER).encode(), Reason.NOT_JSON),
+        (b"\x00\x00\x00\x00\x07" + json.dumps(USER).encode(), Reason.CONFLUENT_JSON),
         (b"[]", Reason.NOT_AN_OBJECT),
         (b"null", Reason.NOT_AN_OBJECT),
         (b"1e999", Reason.NOT_AN_OBJECT),
