@@ -8,7 +8,7 @@ import typer
 from confluent_kafka import KafkaException
 
 from signals.errors import PlgError
-from streams.commands import running, sinks, topics, trying
+from streams.commands import dlq, running, sinks, topics, trying
 from streams.commands.common import errors
 from streams.settings import read_settings
 
@@ -29,6 +29,7 @@ for command in (running.demo, running.worker, trying.check, trying.replay, tryin
     app.command()(command)
 app.add_typer(topics.app, name="topics")
 app.add_typer(sinks.app, name="sinks")
+app.add_typer(dlq.app, name="dlq")
 
 
 def main() -> None:

@@ -27,8 +27,8 @@ class LagReader:
         topics = Topics(config.prefix, config.topics.partitions)
         self._timeout_s = settings.connect_timeout_s
         self._consumer = Consumer({**settings.kafka_options, "group.id": config.prefix, "enable.auto.commit": False})
-        self._inputs = [*config.source.topics, topics.user_events, topics.workspace_facts]
-        self._sources = set(config.source.topics)
+        self._sources = topics.ingested(config)
+        self._inputs = [*self._sources, topics.user_events, topics.workspace_facts]
         self._before: tuple[float, int] | None = None
 
     def lag(self) -> dict[str, int]:

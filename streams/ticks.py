@@ -26,7 +26,7 @@ class Watermark:
     """
     Which ticks may be sent now. Pure: offsets in, decisions out.
 
-    `pending` holds, oldest first, times with the end offsets of the customer's topics when they were noted; `relayed`
+    `pending` holds, oldest first, times with the end offsets of what ingest reads when they were noted; `relayed`
     holds ticks that stand in the users' log with their offsets there.
     """
 
@@ -74,7 +74,7 @@ class TickSender:
 
     def __init__(self, config: Config, settings: Settings) -> None:
         self._topics = Topics(config.prefix, config.topics.partitions)
-        self._sources = config.source.topics
+        self._sources = self._topics.ingested(config)
         self._timeout_s = settings.connect_timeout_s
         options = settings.kafka_options
         # Never subscribes: it only asks what the river's group has committed and where logs end.
@@ -84,7 +84,7 @@ class TickSender:
         self.sent = 0
 
     def note(self, time_ms: int) -> None:
-        """Note a time with where the customer's topics end now."""
+        """Note a time with where everything that ingest reads ends now."""
         self._watermark.note(time_ms, self._ends(self._sources))
 
     def relay(self) -> None:

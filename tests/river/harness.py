@@ -237,7 +237,7 @@ def _delete_topics(made: River) -> None:
 
 def _has_leaders(made: River) -> bool:
     try:
-        for topic in (*made.config.source.topics, made.topics.user_events, made.topics.workspace_facts):
+        for topic in (*made.topics.ingested(made.config), made.topics.user_events, made.topics.workspace_facts):
             made.ends(topic)
     except KafkaException:
         return False
