@@ -100,6 +100,7 @@ def test_each_bad_record_is_dead_lettered_once_and_the_good_ones_around_it_count
         assert [reason for reason, _ in seen] == [reason for reason, _ in expected]
         assert seen == expected, "not the original bytes"
         assert all(letter["topic"] == made.config.source.topics[0] for letter in letters)
+        assert all(letter["timestamp"] == str(now_ms) for letter in letters)
         signed_up = {
             s["user_id"]: s["occurred_at"] for s in made.read_json(made.topics.signals) if s["signal"] == "signed_up"
         }

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from confluent_kafka import KafkaException, Message, Producer
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from typer.testing import CliRunner
 
@@ -18,11 +19,14 @@ from signals.errors import PlgError
 from streams.admin import reset_topics
 from streams.cli import app
 from streams.dlq import survey
+from streams.first_start import position_sources
+from streams.lag import LagReader
 from streams.letters import BadPlace, Place, headers_of
 from streams.outbox import MAX_MESSAGE_BYTES
 from streams.reading import ReadingFailed, read_topic
 from streams.redrive import Choice, Plan, Redrive
 from streams.settings import Settings
+from streams.ticks import TickSender
 from streams.topics import Topics
 from tests.river.process import wait_for
 from tests.servers import KafkaServer
@@ -35,7 +39,10 @@ class Bus:
     """The topics of one prefix, with dead letters written as workers and sinks write them."""
 
     def __init__(self, address: str, prefix: str) -> None:
-        self.config = Config.model_validate({"prefix": prefix, "topics": {"partitions": PARTITIONS}})
+        self.source = f"{prefix}-events"
+        self.config = Config.model_validate(
+            {"prefix": prefix, "topics": {"partitions": PARTITIONS}, "source": {"topics": [self.source]}}
+        )
         self.settings = Settings(kafka=address)
         self.topics = Topics(prefix, PARTITIONS)
         self._producer = Producer({**self.settings.kafka_options, "message.max.bytes": MAX_MESSAGE_BYTES})
@@ -45,11 +52,8 @@ class Bus:
 
     def create(self, *names: str) -> None:
         """Make topics as `plg topics create` does."""
-        made = [
-            NewTopic(spec.name, spec.partitions, 1, config=spec.settings)
-            for spec in self.topics.specs()
-            if spec.name in names
-        ]
+        settings = {spec.name: spec.settings for spec in self.topics.specs()}
+        made = [NewTopic(name, PARTITIONS, 1, config=settings.get(name, {})) for name in names]
         for done in self._admin.create_topics(made).values():
             done.result(20)
         wait_for(lambda: all(map(self._is_there, names)), 20, lambda: "new topics without leaders")
@@ -92,6 +96,20 @@ class Bus:
             run.send()
         assert (run.outcome.sent, run.outcome.failed) == (run.plan.total, {})
         return run.plan
+
+    def commit(self, topic: str, partition: int, offset: int) -> None:
+        """As the workers' group."""
+        with closing(self._workers()) as consumer:
+            consumer.commit(offsets=[TopicPartition(topic, partition, offset)], asynchronous=False)
+
+    def committed(self, topic: str) -> list[int]:
+        with closing(self._workers()) as consumer:
+            places = [TopicPartition(topic, partition) for partition in range(PARTITIONS)]
+            return [place.offset for place in consumer.committed(places, timeout=10)]
+
+    def _workers(self) -> Consumer:
+        options = {"group.id": self.config.prefix, "enable.auto.commit": False}
+        return Consumer({**self.settings.kafka_options, **options})
 
     def read(self, topic: str) -> list[Message]:
         return sorted(read_topic(topic, self.settings), key=lambda message: (message.partition(), message.offset()))
@@ -319,6 +337,40 @@ def test_a_letter_that_the_rebuild_wrote_anew_is_not_settled(bus: Bus) -> None:
     plan = bus.redrive()
 
     assert (plan.total, plan.copies, plan.settled) == (1, 1, 0)
+
+
+# What ingest reads beside the customer's topics counts like them.
+
+
+def test_no_tick_overtakes_what_was_redriven(bus: Bus) -> None:
+    bus.create(bus.source, bus.topics.user_events, bus.topics.workspace_facts)
+    bus.letter(1)
+    bus.redrive()
+    ticks = TickSender(bus.config, bus.settings)
+
+    ticks.note(NOON)
+    ticks.relay()
+    waits, lag = ticks.has_pending, LagReader(bus.config, bus.settings).lag()[bus.topics.redrive]
+    [message] = bus.read(bus.topics.redrive)
+    bus.commit(bus.topics.redrive, message.partition(), message.offset() + 1)
+    ticks.relay()
+
+    assert (waits, lag) == (True, 1)
+    assert (ticks.has_pending, len(bus.read(bus.topics.user_events))) == (False, PARTITIONS)
+    ticks.close()
+
+
+def test_a_first_start_at_latest_passes_over_nothing_that_was_redriven(bus: Bus) -> None:
+    bus.create(bus.source)
+    bus.send(bus.source, 0, b"before")
+    bus.letter(1)
+    bus.redrive()
+
+    position_sources(bus.config, bus.settings)
+
+    assert bus.config.source.start == "latest"
+    assert bus.committed(bus.source) == [1, 0]
+    assert bus.committed(bus.topics.redrive) == [OFFSET_INVALID] * PARTITIONS
 
 
 # The survey.
