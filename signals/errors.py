@@ -6,8 +6,9 @@ PlgError
 ├── ConfigError    a person must correct the config; the text lists every problem
 ├── BrokenLog      a log and the state folded from it contradict each other: stop, a person must look
 ├── SinkError      of the shell, sinks/base.py: Unavailable (try again later), Refused (park the record)
-└── of the shell, streams/: BrokerUnavailable, TopicsMissing, NothingToRead, ReplayFailed, RecordingFailed,
-    BacktestFailed, EmbeddedServerError, DemoFailed: the command says it in one message and ends with 2
+└── of the shell, streams/: BrokerUnavailable, TopicsMissing, NothingToRead, ReplayFailed, ReadingFailed,
+    BacktestFailed, EmbeddedServerError, DemoFailed, BadPlace, NotSettled, OrderRefused: the command says it in one
+    message and ends with 2
 """
 
 

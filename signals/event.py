@@ -65,6 +65,12 @@ class Reason(StrEnum):
 
     NULL_VALUE = "null_value"
     TOO_LARGE = "too_large"
+    # The first bytes name another format (signals/formats/wire.py); NOT_JSON where they are binary and name none.
+    CONFLUENT_AVRO_OR_PROTOBUF = "confluent_avro_or_protobuf"
+    CONFLUENT_JSON = "confluent_json"
+    AVRO_FILE = "avro_file"
+    AVRO_SINGLE_OBJECT = "avro_single_object"
+    GZIP = "gzip"
     NOT_JSON = "not_json"
     INVALID_UTF8 = "invalid_utf8"
     INVALID_JSON = "invalid_json"

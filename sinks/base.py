@@ -58,6 +58,8 @@ class Delivery(msgspec.Struct, frozen=True):
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...] = ()
+    # Unix milliseconds; None where the record has none.
+    timestamp: int | None = None
 
 
 @runtime_checkable

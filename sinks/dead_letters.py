@@ -46,6 +46,7 @@ class DeadLetters:
             "reason": refusal.reason,
             "error": refusal.detail,
             "version": DEAD_LETTER_VERSION,
+            **({} if record.timestamp is None else {"timestamp": str(record.timestamp)}),
         }
         trouble = self._write(record.key, record.value, headers)
         if trouble == "MSG_SIZE_TOO_LARGE":

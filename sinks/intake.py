@@ -213,6 +213,7 @@ def _delivery(message: Message) -> Delivery:
         key=_as_bytes(message.key()),
         value=_as_bytes(message.value()),
         headers=tuple((name, _as_bytes(value)) for name, value in pairs),
+        timestamp=message.timestamp()[1] if message.timestamp()[1] >= 0 else None,
     )
 
 

@@ -29,6 +29,7 @@ from signals.workspace import WorkspaceState
 from sinks.dead_letters import DEAD_LETTER_VERSION
 from streams.endings import fail_stop
 from streams.keyed import KeyedStep, R, Record, S, StepFailed
+from streams.letters import original_time, own_time
 from streams.metrics import Metrics
 from streams.outbox import Epoch
 from streams.tables import StateTable
@@ -157,13 +158,14 @@ class River:
         send, topics, decode = self._sender.send, self.topics, self._decoder.decode
         # What is news is told by it. It travels in the log, so that every replay of the log decides the same.
         ingested_at = time.time_ns() // 1_000_000 if self._is_wall else None
+        time_of = original_time if records[0].topic == topics.redrive else own_time
         for record in records:
             if record.topic == topics.commands:
                 self._pass_on_command(record)
                 continue
             source = Source(record.topic, record.partition, record.offset)
             try:
-                event = decode(record.value, record.timestamp if record.timestamp >= 0 else None, source)
+                event = decode(record.value, time_of(record), source)
             except BadRecord as bad:
                 self._dead_letter(record, bad)
             except Exception as error:  # noqa: BLE001  # one record is not worth a worker
@@ -258,6 +260,7 @@ class River:
     def _dead_letter(self, record: Record, bad: BadRecord) -> None:
         self.metrics.dead_letters[bad.reason] += 1
         place = f"{record.topic}/{record.partition}/{record.offset}"
+        time_ms = original_time(record) if record.topic == self.topics.redrive else own_time(record)
         headers = {
             "topic": record.topic,
             "partition": str(record.partition),
@@ -265,6 +268,7 @@ class River:
             "reason": bad.reason,
             "error": bad.detail,
             "version": DEAD_LETTER_VERSION,
+            **({} if time_ms is None else {"timestamp": str(time_ms)}),
         }
         self._sender.send(
             self.topics.dead_letters,

@@ -115,7 +115,7 @@ def build(config: Config, settings: Settings, sources: Sequence[str]) -> Parts:
         metrics=metrics,
     )
     continuity = Continuity(tables, lambda tps: cast(Consumer, app.consumer).highwaters(*tps))
-    app.agent(app.topic(*sources, internal=False), name="ingest")(river.ingest)
+    app.agent(app.topic(*topics.ingested(sources), internal=False), name="ingest")(river.ingest)
     app.agent(app.topic(topics.user_events, internal=False), name="users")(river.users)
     app.agent(app.topic(topics.workspace_facts, internal=False), name="workspaces")(river.workspaces)
     return Parts(app, river, users, workspaces, outbox, checkpoint, continuity, metrics, topics)

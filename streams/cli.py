@@ -8,7 +8,7 @@ import typer
 from confluent_kafka import KafkaException
 
 from signals.errors import PlgError
-from streams.commands import config, orders, running, sinks, topics, trying
+from streams.commands import config, dlq, orders, running, sinks, topics, trying
 from streams.commands.common import errors
 from streams.settings import read_settings
 
@@ -32,6 +32,7 @@ for order in (orders.mute, orders.unmute, orders.snooze, orders.close):
 app.add_typer(topics.app, name="topics")
 app.add_typer(sinks.app, name="sinks")
 app.add_typer(config.app, name="config")
+app.add_typer(dlq.app, name="dlq")
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ class LagReader:
         self._timeout_s = settings.connect_timeout_s
         self._consumer = Consumer({**settings.kafka_options, "group.id": config.prefix, "enable.auto.commit": False})
         sources = source_topics(config, settings)
-        self._inputs = [*sources, topics.user_events, topics.workspace_facts]
+        self._inputs = [*topics.ingested(sources), topics.user_events, topics.workspace_facts]
         self._sources = set(sources)
         self._before: tuple[float, int] | None = None
 

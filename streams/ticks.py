@@ -27,7 +27,7 @@ class Watermark:
     """
     Which ticks may be sent now. Pure: offsets in, decisions out.
 
-    `pending` holds, oldest first, times with the end offsets of the customer's topics when they were noted; `relayed`
+    `pending` holds, oldest first, times with the end offsets of what ingest reads when they were noted; `relayed`
     holds ticks that stand in the users' log with their offsets there.
     """
 
@@ -86,8 +86,8 @@ class TickSender:
         self.sent = 0
 
     def note(self, time_ms: int) -> None:
-        """Note a time with where the customer's topics end now."""
-        self._watermark.note(time_ms, self._ends(self._read.topics()))
+        """Note a time with where everything that ingest reads ends now."""
+        self._watermark.note(time_ms, self._ends(self._topics.ingested(self._read.topics())))
 
     def relay(self) -> None:
         """Move each tick on as far as the commits of the river allow."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 DAY_MS = 86_400_000
@@ -45,6 +46,7 @@ class Topics:
         self.verdicts = f"{prefix}.verdicts"
         self.workspaces = f"{prefix}.workspaces"
         self.dead_letters = f"{prefix}.dead-letters"
+        self.redrive = f"{prefix}.redrive"
         self.commands = f"{prefix}.commands"
         self.config = f"{prefix}.config"
         # Faust's naming: <app id>-<table>-changelog; the app id is the prefix.
@@ -54,6 +56,10 @@ class Topics:
     def of(self, key: str) -> int:
         """The partition of a key in any of the keyed topics."""
         return partition_of(key, self.partitions)
+
+    def ingested(self, sources: Sequence[str]) -> tuple[str, ...]:
+        """Every topic that ingest reads: the customer's `sources`, and those of ours that go the same way."""
+        return (*sources, self.redrive, self.commands)
 
     def specs(self) -> list[TopicSpec]:
         """Every topic of ours with its settings."""
@@ -76,6 +82,13 @@ class Topics:
             TopicSpec(self.verdicts, self.partitions, {"retention.ms": str(30 * DAY_MS)}),
             TopicSpec(self.workspaces, self.partitions, compacted),
             TopicSpec(self.dead_letters, self.partitions, {"retention.ms": str(30 * DAY_MS), **large}),
+            # It is read back to know what has been redriven, so it must outlive the dead letters, segments and all. Its
+            # own clock counts: the original's time, in a header, may be older than any retention.
+            TopicSpec(
+                self.redrive,
+                self.partitions,
+                {"retention.ms": str(60 * DAY_MS), "message.timestamp.type": "LogAppendTime", **large},
+            ),
             TopicSpec(self.commands, 1, {"retention.ms": str(7 * DAY_MS)}),
             TopicSpec(self.config, 1, compacted),
             TopicSpec(self.users_changelog, self.partitions, changelog),

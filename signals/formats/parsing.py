@@ -8,6 +8,7 @@ import msgspec
 
 from signals.errors import BadRecord
 from signals.event import Reason
+from signals.formats.wire import name_format
 
 JsonObject = dict[str, object]
 
@@ -51,9 +52,9 @@ def parse_object(value: bytes | None, max_bytes: int) -> JsonObject:
 
 
 def _not_json(value: bytes, error: msgspec.DecodeError) -> BadRecord:
-    if value.startswith(b"\x00"):
-        detail = "byte 0x00 first: Confluent's wire format (Avro, Protobuf, JSON Schema); plain JSON is expected"
-        return BadRecord(Reason.NOT_JSON, detail)
+    named = name_format(value)
+    if named is not None:
+        return named
     try:
         value.decode()
     except UnicodeDecodeError as broken:

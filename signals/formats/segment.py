@@ -21,7 +21,7 @@ from signals.errors import BadRecord
 from signals.event import Event, EventType, Flag, Reason, Role, Scalar, Source
 from signals.formats.meanings import Meanings
 from signals.formats.parsing import JsonObject, parse_object
-from signals.moments import EARLIEST_MS, parse_time
+from signals.moments import EARLIEST_MS, LATEST_MS, parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -144,7 +144,7 @@ class SegmentDecoder:
 
     def _date(self, event: Event, record: JsonObject, record_time: int | None) -> None:
         """Fill in when it happened (SIGNALS 2 and A29)."""
-        if record_time is not None and record_time < EARLIEST_MS:
+        if record_time is not None and not EARLIEST_MS <= record_time < LATEST_MS:
             record_time = None
         event.received_at = received_at = self._moment(record, self._received_at)
         time = self._moment(record, self._time)

@@ -47,8 +47,9 @@ class River:
     def topics(self) -> Topics:
         return Topics(self.config.prefix, self.config.topics.partitions)
 
-    def start(self, *arguments: str) -> Process:
-        process = Process(arguments, self.environment, self.folder, len(self.processes))
+    def start(self, *arguments: str, **more: str) -> Process:
+        """Start a command; `more` are environment variables of this process alone."""
+        process = Process(arguments, self.environment | more, self.folder, len(self.processes))
         self.processes.append(process)
         return process
 
@@ -237,7 +238,11 @@ def _delete_topics(made: River) -> None:
 
 def _has_leaders(made: River) -> bool:
     try:
-        for topic in (*made.config.source.topics, made.topics.user_events, made.topics.workspace_facts):
+        for topic in (
+            *made.topics.ingested(made.config.source.topics),
+            made.topics.user_events,
+            made.topics.workspace_facts,
+        ):
             made.ends(topic)
     except KafkaException:
         return False

@@ -59,7 +59,7 @@ def _bad_records(now_ms: int) -> dict[str, tuple[Reason, bytes | None]]:
         "deep nesting": (Reason.TOO_DEEP, good[:-1] + b', "x": ' + b"[" * 20_000 + b"]" * 20_000 + b"}"),
         "5 MB": (Reason.TOO_LARGE, with_(properties={"text": "x" * 5_000_000})),
         "a list": (Reason.NOT_AN_OBJECT, b"[" + good + b"]"),
-        "Avro": (Reason.NOT_JSON, b"\x00\x00\x00\x00\x07" + b"\x06abc"),
+        "Avro": (Reason.CONFLUENT_AVRO_OR_PROTOBUF, b"\x00\x00\x00\x00\x07" + b"\x06abc"),
     }
 
 
@@ -100,6 +100,7 @@ def test_each_bad_record_is_dead_lettered_once_and_the_good_ones_around_it_count
         assert [reason for reason, _ in seen] == [reason for reason, _ in expected]
         assert seen == expected, "not the original bytes"
         assert all(letter["topic"] == made.config.source.topics[0] for letter in letters)
+        assert all(letter["timestamp"] == str(now_ms) for letter in letters)
         signed_up = {
             s["user_id"]: s["occurred_at"] for s in made.read_json(made.topics.signals) if s["signal"] == "signed_up"
         }

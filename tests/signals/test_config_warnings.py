@@ -115,8 +115,10 @@ def test_a_config_that_knows_them_is_fine() -> None:
         ),
         (
             {"domains": {"competitors": ["app.rival.example"]}},
-            ("domains.competitors.0: app.rival.example never matches, addresses are compared by registrable domain;"
-            " use rival.example"),
+            (
+                "domains.competitors.0: app.rival.example never matches, addresses are compared by registrable domain;"
+                " use rival.example"
+            ),
         ),
         (
             {"domains": {"competitors": ["gmail.com"]}},

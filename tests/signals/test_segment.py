@@ -14,7 +14,7 @@ from signals.errors import BadRecord
 from signals.event import Event, Flag, Reason, Role, Source
 from signals.formats.parsing import MAX_DEPTH
 from signals.formats.segment import SegmentDecoder
-from signals.moments import iso, parse_time
+from signals.moments import LATEST_MS, iso, parse_time
 
 GOLDEN = Path(__file__).parent / "golden" / "segment.jsonl"
 SOURCE = Source("events", 3, 42)
@@ -84,7 +84,7 @@ def test_the_golden_records_become_the_golden_events(record: object, expected: o
         (b'{"a":"\xff"}', Reason.INVALID_UTF8),
         (b'{"a":\xff}', Reason.INVALID_UTF8),
         (b'{"a":1e999,"b":"\xff"}', Reason.INVALID_UTF8),
-        (b"\x00\x00\x00\x00\x07" + json.dumps(USER).encode(), Reason.NOT_JSON),
+        (b"\x00\x00\x00\x00\x07" + json.dumps(USER).encode(), Reason.CONFLUENT_JSON),
         (b"[]", Reason.NOT_AN_OBJECT),
         (b"null", Reason.NOT_AN_OBJECT),
         (b"1e999", Reason.NOT_AN_OBJECT),
@@ -308,7 +308,8 @@ def test_without_a_time_the_records_counts_and_without_both_none() -> None:
     sent = USER | {"timestamp": None, "receivedAt": "2026-11-20T11:00:00Z"}
 
     assert decode(sent).time == NOON
-    for unusable in (None, -1, 0):
+    # The last one: microseconds, as some producers write them.
+    for unusable in (None, -1, 0, LATEST_MS, NOON * 1_000):
         assert reason(json.dumps(sent).encode(), at=unusable) == Reason.NO_TIME
 
 

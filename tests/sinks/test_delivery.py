@@ -210,6 +210,7 @@ def test_second_run_goes_on_where_the_first_stopped(river: River) -> None:
 
 def test_refused_record_is_parked_with_its_story_and_the_next_goes_on(river: River) -> None:
     sink = CollectingInBatches()
+    before_ms = int(time.time() * 1_000)
     river.send(b"1", b"refuse", b"2")
 
     with running(sink, river) as run:
@@ -218,6 +219,7 @@ def test_refused_record_is_parked_with_its_story_and_the_next_goes_on(river: Riv
 
     [(value, headers)] = river.dead_letters(1)
     assert value == b"refuse"
+    assert before_ms <= int(headers.pop("timestamp")) <= time.time() * 1_000
     assert headers == {
         "topic": f"{river.prefix}.alerts".encode(),
         "partition": b"0",

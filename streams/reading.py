@@ -1,0 +1,98 @@
+"""Reads what a topic holds now, to where it ended when the reading began, without joining any group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+
+from signals.errors import PlgError
+from streams.settings import Settings
+
+SILENCE_S = 10.0
+_TELL_EVERY = 1_000
+
+
+class ReadingFailed(PlgError):
+    """The topic or the record does not exist, or the broker stopped answering."""
+
+
+def read_topic(
+    topic: str, settings: Settings, on_record: Callable[[int, int], None] = lambda _done, _total: None
+) -> Iterator[Message]:
+    """
+    Every record that a topic holds now; each partition in offset order, the partitions interleaved.
+
+    Args:
+        on_record: Told now and then how many of how many records are read.
+
+    Raises:
+        ReadingFailed: The topic does not exist, or the broker stops answering.
+    """
+    with _consumer(settings) as consumer:
+        starts, ends = _ranges(consumer, topic, settings)
+        total = sum(ends[start.partition] - start.offset for start in starts)
+        consumer.assign(starts)
+        for done, message in enumerate(_until(consumer, topic, ends), 1):
+            yield message
+            if done % _TELL_EVERY == 0:
+                on_record(done, total)
+
+
+def read_record(topic: str, partition: int, offset: int, settings: Settings) -> Message:
+    """
+    One record.
+
+    Raises:
+        ReadingFailed: It is not there (any more), or the broker does not answer.
+    """
+    with _consumer(settings) as consumer:
+        starts, ends = _ranges(consumer, topic, settings)
+        held = {start.partition: start.offset for start in starts}
+        if not held.get(partition, 0) <= offset < ends.get(partition, 0):
+            raise ReadingFailed(f"{topic}: no record at {partition}/{offset}; retention may have deleted it")
+        consumer.assign([TopicPartition(topic, partition, offset)])
+        message = next(_until(consumer, topic, {partition: offset + 1}), None)
+    if message is None:
+        raise ReadingFailed(f"{topic}: no record at {partition}/{offset}")
+    return message
+
+
+@contextmanager
+def _consumer(settings: Settings) -> Iterator[Consumer]:
+    options = {"group.id": "plg-reader", "enable.auto.commit": False, "enable.partition.eof": True}
+    consumer = Consumer({**settings.kafka_options, **options})
+    try:
+        yield consumer
+    finally:
+        consumer.close()
+
+
+def _ranges(consumer: Consumer, topic: str, settings: Settings) -> tuple[list[TopicPartition], dict[int, int]]:
+    described = consumer.list_topics(topic, timeout=settings.connect_timeout_s).topics[topic]
+    if described.error is not None or not described.partitions:
+        raise ReadingFailed(f"topic {topic} does not exist at {settings.kafka}")
+    starts, ends = [], {}
+    for partition in described.partitions:
+        low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=settings.connect_timeout_s)
+        if high > low:
+            starts.append(TopicPartition(topic, partition, low))
+            ends[partition] = high
+    return starts, ends
+
+
+def _until(consumer: Consumer, topic: str, ends: dict[int, int]) -> Iterator[Message]:
+    """Every message below the ends; a compacted partition may have fewer than its offsets say."""
+    left = set(ends)
+    while left:
+        message = consumer.poll(SILENCE_S)
+        if message is None:
+            raise ReadingFailed(f"{topic}: nothing came for {SILENCE_S:g} s from partitions {sorted(left)}")
+        error = message.error()
+        if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001  # librdkafka's own name
+            raise ReadingFailed(f"{topic}/{message.partition()}: {error.str()}")
+        if error is None and message.offset() < ends[message.partition()]:
+            yield message
+        if error is not None or message.offset() + 1 >= ends[message.partition()]:
+            left.discard(message.partition())
