@@ -10,6 +10,7 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from signals.errors import PlgError
+from streams.reach import require_broker
 from streams.settings import Settings
 
 SILENCE_S = 10.0
@@ -36,7 +37,9 @@ def record_topic(
 
     Raises:
         RecordingFailed: The topic does not exist, or the broker stops answering.
+        BrokerUnavailable: None answers.
     """
+    require_broker(settings)
     options = {"group.id": "plg-recorder", "enable.auto.commit": False, "enable.partition.eof": True}
     consumer = Consumer({**settings.kafka_options, **options})
     partial = out.with_name(out.name + ".part")

@@ -15,6 +15,7 @@ from signals.config import Clock, Config
 from signals.errors import BadRecord, PlgError
 from signals.event import Event, Source
 from signals.formats.segment import SegmentDecoder
+from streams.reach import require_broker
 from streams.settings import Settings
 from streams.ticks import TickSender
 from streams.topics import partition_of
@@ -83,6 +84,7 @@ class Replay:
     """
 
     def __init__(self, config: Config, settings: Settings, *, rate: float | None = None, ticks: bool = True) -> None:
+        require_broker(settings)
         events_config = config.model_copy(update={"clock": Clock.EVENTS})
         self._decoder = SegmentDecoder(events_config)
         self._topic = config.source.topics[0]
