@@ -23,7 +23,7 @@ _HOPELESS = (
     (
         "_SSL",
         "verify failed",
-        "the certificate of Kafka at {place} cannot be verified; check PLG_KAFKA_CA (who signed it), PLG_KAFKA (its name)",
+        "the certificate of Kafka at {place} cannot be verified; check PLG_KAFKA_CA (who signed it), PLG_KAFKA (name)",
     ),
 )
 _OTHERS = (

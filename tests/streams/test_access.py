@@ -86,7 +86,7 @@ def test_faust_gets_through(settings: Settings) -> None:
         ({"kafka_sasl_mechanism": SaslMechanism.PLAIN}, "mechanism PLAIN; check PLG_KAFKA_SASL_MECHANISM"),
         ({"kafka_ca": "other_ca"}, "cannot be verified; check PLG_KAFKA_CA"),
         ({"kafka_ca": None}, "cannot be verified; check PLG_KAFKA_CA"),
-        ({"kafka": "localhost"}, "check PLG_KAFKA_CA (who signed it), PLG_KAFKA (its name)"),
+        ({"kafka": "localhost"}, "check PLG_KAFKA_CA (who signed it), PLG_KAFKA (name)"),
         ({"kafka_security": KafkaSecurity.PLAINTEXT}, "hangs up; check PLG_KAFKA_SECURITY (plaintext)"),
         ({"kafka_security": KafkaSecurity.SASL_PLAINTEXT}, "hangs up; check PLG_KAFKA_SECURITY (sasl_plaintext)"),
         ({"kafka_security": KafkaSecurity.SSL}, "hangs up; check PLG_KAFKA_SECURITY (ssl)"),
