@@ -14,6 +14,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from sinks.base import Delivery, SinkError
+from sinks.broker_trouble import BrokerTrouble
 
 POLL_S: Final = 0.25
 # Leaving may wait for a broker that is gone. A clean stop takes at most 10 s: one commit or one delivery that is under
@@ -33,7 +34,7 @@ _log = structlog.get_logger()
 
 
 class BrokerUnreachable(SinkError):
-    """No broker answered within the time the caller gave it."""
+    """No broker answered, or let us in, within the time the caller gave it."""
 
 
 class Intake:
@@ -51,7 +52,7 @@ class Intake:
     def __init__(self, topics: Sequence[str], group: str, options: Mapping[str, str]) -> None:
         self.dropped = 0
         self._topics = list(topics)
-        self._bootstrap = options["bootstrap.servers"]
+        self._trouble = BrokerTrouble(options)
         self._log = _log.bind(group=group)
         self._pending: deque[Delivery] = deque()
         self._finished: dict[tuple[str, int], int] = {}
@@ -78,15 +79,18 @@ class Intake:
             Whether it joined before it was stopped.
 
         Raises:
-            BrokerUnreachable: The time is over.
+            BrokerUnreachable: The time is over, or waiting would change nothing: a wrong password or certificate.
         """
         started = time.monotonic()
         while not stop.is_set():
             try:
                 known = self._consumer.list_topics(timeout=1.0).topics
             except KafkaException as error:
-                text = f"no Kafka broker answers at {self._bootstrap}: is it running, is the address right?"
-                if timeout_s is not None and time.monotonic() - started >= timeout_s:
+                # Only now the error callback is called.
+                self._consumer.poll(0)
+                text = str(self._trouble)
+                is_over = timeout_s is not None and time.monotonic() - started >= timeout_s
+                if is_over or (timeout_s is not None and self._trouble.is_hopeless):
                     raise BrokerUnreachable(text) from error
                 self._say_once("sink.no_broker", text)
                 stop.wait(POLL_S)
@@ -191,9 +195,10 @@ class Intake:
         self._finished = {place: offset for place, offset in self._finished.items() if place not in gone}
 
     def _note_error(self, error: KafkaError) -> None:
-        # Before that, `join` says all there is to say.
         if self._has_joined:
             self._say_once("sink.kafka_trouble", error.name())
+        else:
+            self._trouble.note(error)
 
     def _say_once(self, event: str, reason: str) -> None:
         """Log a trouble when it begins, not every time it is met."""

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 import redis
-from redis.backoff import ExponentialWithJitterBackoff
-from redis.retry import Retry
 
-from signals.errors import ConfigError
 from sinks.base import Delivery, Refused, Unavailable
+from sinks.redis_connection import connect, require_access
 
 if TYPE_CHECKING:
     from redis.client import Pipeline
@@ -24,8 +22,6 @@ REMEMBER_S: Final = 90 * 86_400
 # The queue is read from the highest score down: the rank decides, the workspace's score orders within it.
 PRIORITY_RANKS: Final = {"low": 1, "normal": 2, "high": 3, "urgent": 4}
 RANK_STEP: Final = 1_000
-# One slow answer must leave room for a clean stop within 10 s.
-SOCKET_TIMEOUT_S: Final = 3.0
 
 _PLAIN = re.compile(rb"[A-Za-z0-9_.:@-]{1,128}")
 # Answers that say something about the server, not about the record. NOSCRIPT: it was restarted between two commands.
@@ -67,6 +63,7 @@ class RedisSink:
         url: `redis://`, `rediss://` or `unix://`; its password appears in no text of ours.
         prefix: The prefix of topics and keys.
         stream_cap: About how many alerts the stream keeps.
+        options: More for redis-py, such as `password` or `ssl_ca_certs`.
 
     Raises:
         ConfigError: The URL cannot be read.
@@ -75,8 +72,10 @@ class RedisSink:
     name = "redis"
     topics = ("alerts", "workspaces")
 
-    def __init__(self, url: str, prefix: str = "plg", stream_cap: int = 100_000) -> None:
-        self._client = _connect(url)
+    def __init__(
+        self, url: str, prefix: str = "plg", stream_cap: int = 100_000, *, options: Mapping[str, str] | None = None
+    ) -> None:
+        self._client = connect(url, options or {})
         self._tag = b"{" + prefix.encode() + b"}:"
         self._alerts = f"{prefix}.alerts"
         self._workspaces = f"{prefix}.workspaces"
@@ -95,6 +94,15 @@ class RedisSink:
             self._client.ping()
         except redis.exceptions.RedisError as error:
             raise Unavailable(_server_text(error)) from error
+
+    def require_access(self) -> None:
+        """
+        Refuse at the start what only a person can mend; a server that is away is waited for.
+
+        Raises:
+            ConfigError: A wrong login or certificate, or TLS on one side only.
+        """
+        require_access(self._client)
 
     def deliver(self, record: Delivery) -> None:
         """Write one record; see `Sink.deliver`."""
@@ -174,23 +182,6 @@ class RedisSink:
 def snapshot_key(prefix: str, workspace_id: str) -> str:
     """The key under which the snapshot of a workspace stands, for whoever reads it."""
     return f"{{{prefix}}}:workspace:{_key_part(workspace_id.encode()).decode()}"
-
-
-def _connect(url: str) -> redis.Redis:
-    try:
-        return redis.Redis.from_url(
-            url,
-            # from_url alone does not retry. Time-outs are not retried here: the delivery loop does it, and polls on.
-            retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1), 3, (redis.exceptions.ConnectionError,)),
-            health_check_interval=30,
-            decode_responses=False,
-            socket_timeout=SOCKET_TIMEOUT_S,
-            socket_connect_timeout=SOCKET_TIMEOUT_S,
-        )
-    except (ValueError, TypeError):
-        # Without its cause: redis-py and urllib quote parts of the URL, and a password may be among them.
-        text = "redis.url: cannot be read; write redis://[user:password@]host:port/db with special characters %-encoded"
-        raise ConfigError(text) from None
 
 
 def _script(name: str) -> str:

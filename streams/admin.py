@@ -6,19 +6,17 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError
 
 from signals.config import Config
 from signals.errors import PlgError
+from streams.reach import BrokerUnavailable, require_broker
 from streams.settings import Settings
 from streams.settling import settle_dead_letters
 from streams.topics import Topics, TopicSpec
-
-
-class BrokerUnavailable(PlgError):
-    """No broker answered; the text names the address and the variable that sets it."""
 
 
 class TopicsMissing(PlgError):
@@ -40,6 +38,8 @@ class TopicReport:
 
 @contextmanager
 def _admin(settings: Settings) -> Iterator[KafkaAdminClient]:
+    # It cannot say why a broker does not let us in.
+    require_broker(settings)
     # It logs each refused connection with a traceback's worth of lines; we say it once.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     try:
@@ -47,6 +47,7 @@ def _admin(settings: Settings) -> Iterator[KafkaAdminClient]:
             bootstrap_servers=settings.kafka.split(","),
             request_timeout_ms=int(settings.connect_timeout_s * 1_000),
             bootstrap_timeout_ms=int(settings.connect_timeout_s * 1_000),
+            **_security(settings),
         )
     except (KafkaError, OSError, ValueError) as error:
         raise BrokerUnavailable(
@@ -56,6 +57,21 @@ def _admin(settings: Settings) -> Iterator[KafkaAdminClient]:
         yield client
     finally:
         client.close()
+
+
+def _security(settings: Settings) -> dict[str, Any]:
+    """The login and the TLS context in the words of the admin client."""
+    security, options = settings.kafka_security, settings.kafka_options
+    words: dict[str, Any] = {"security_protocol": security.value.upper()}
+    if security.has_tls:
+        words["ssl_context"] = settings.kafka_tls.context()
+    if security.has_sasl:
+        words |= {
+            "sasl_mechanism": options["sasl.mechanism"],
+            "sasl_plain_username": options["sasl.username"],
+            "sasl_plain_password": options["sasl.password"],
+        }
+    return words
 
 
 def create_topics(config: Config, settings: Settings, *, sources: bool = False) -> list[str]:

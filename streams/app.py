@@ -161,6 +161,7 @@ def faust_app(config: Config, settings: Settings) -> faust.App:
     servers = ";".join(f"{SCHEME}://{server.strip()}" for server in settings.kafka.split(","))
     options: dict[str, Any] = {
         "broker": servers,
+        "broker_credentials": _credentials(settings),
         "processing_guarantee": "at_least_once",
         "Table": StateTable,
         "Schema": PassThroughSchema,
@@ -191,3 +192,18 @@ def faust_app(config: Config, settings: Settings) -> faust.App:
         "loop": asyncio.get_running_loop(),
     }
     return faust.App(config.prefix, version=1, **options)
+
+
+def _credentials(settings: Settings) -> faust.SASLCredentials | faust.SSLCredentials | None:
+    """The login and the TLS context for Faust's own connections; None where neither is asked for."""
+    security = settings.kafka_security
+    context = settings.kafka_tls.context() if security.has_tls else None
+    if security.has_sasl:
+        password = settings.kafka_password
+        return faust.SASLCredentials(
+            username=settings.kafka_username,
+            password=None if password is None else password.get_secret_value(),
+            mechanism=settings.kafka_sasl_mechanism,
+            ssl_context=context,
+        )
+    return None if context is None else faust.SSLCredentials(context)

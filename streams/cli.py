@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import typer
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 
 from signals.errors import PlgError
 from streams.commands import config, dlq, orders, running, sinks, topics, trying
@@ -43,15 +43,25 @@ def main() -> None:
         errors.print(f"plg: {error}", markup=False, soft_wrap=True)
         sys.exit(2)
     except KafkaException as error:
-        errors.print(
-            f"plg: Kafka at {read_settings().kafka}: {error.args[0].str()}; PLG_KAFKA names another",
-            markup=False,
-            soft_wrap=True,
-        )
+        errors.print(f"plg: {_broker_trouble(error)}", markup=False, soft_wrap=True)
         sys.exit(2)
     except KeyboardInterrupt:
         errors.print("stopped")
         sys.exit(130)
+
+
+def _broker_trouble(error: KafkaException) -> str:
+    """Why a broker did not do what a command asked: asked again where it may only not have let us in."""
+    from streams.reach import require_broker
+
+    settings = read_settings()
+    try:
+        require_broker(settings.model_copy(update={"connect_timeout_s": 2.0}))
+    except PlgError as found:
+        return str(found)
+    reason = error.args[0]
+    text = reason.str() if isinstance(reason, KafkaError) else reason
+    return f"Kafka at {settings.kafka}: {text}; PLG_KAFKA names another"
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 from confluent_kafka import Message
 
+from streams.reach import require_broker
 from streams.reading import read_topic
 from streams.settings import Settings
 
@@ -30,7 +31,9 @@ def record_topic(
 
     Raises:
         ReadingFailed: The topic does not exist, or the broker stops answering.
+        BrokerUnavailable: None answers.
     """
+    require_broker(settings)
     partial = out.with_name(out.name + ".part")
     done = 0
     try:

@@ -15,6 +15,7 @@ from signals.config import Clock, Config
 from signals.errors import BadRecord, PlgError
 from signals.event import Event, Source
 from signals.formats.segment import SegmentDecoder
+from streams.reach import require_broker
 from streams.settings import Settings
 from streams.ticks import TickSender
 from streams.topics import partition_of
@@ -93,6 +94,7 @@ class Replay:
                 "replay writes to the first of source.topics, and the config has source.pattern instead; "
                 "replay with a copy of the config that lists the topic"
             )
+        require_broker(settings)
         self._topic = config.source.topics[0]
         self._producer = Producer(
             {**settings.kafka_options, "acks": "all", "enable.idempotence": True, "linger.ms": 20}

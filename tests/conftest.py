@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from tests.certificates import CertificatesMissingError, make_certificates
+from tests.docker_engine import ServerMissingError
+from tests.secured import secured_kafka, secured_redis
 from tests.servers import find_kafka, find_redis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.certificates import Certificates
+    from tests.secured import SecuredKafka, SecuredRedis
     from tests.servers import KafkaServer, RedisServer
 
 _MARKERS = (
     "river: needs a Kafka or a Redis; `make check` leaves it out. Set by itself on a test that uses their fixtures.",
     "apache_kafka: needs what only Apache Kafka does; skipped, and said so, on the embedded broker.",
 )
-_SERVER_FIXTURES = {"kafka", "redis_server", "own_redis"}
+_SERVER_FIXTURES = {"kafka", "redis_server", "own_redis", "locked_kafka", "locked_redis"}
 _REQUIRE = "PLG_TEST_REQUIRE"
 _REQUIREMENTS = {"apache-kafka", "real-redis"}
 _NOTES = pytest.StashKey[list[str]]()
@@ -80,6 +86,39 @@ def own_redis() -> Iterator[RedisServer]:
         server.remove()
 
 
+@pytest.fixture(scope="session")
+def certificates(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """The certificates of this run; tests that need them are left out where there is no openssl."""
+    try:
+        return make_certificates(tmp_path_factory.mktemp("certificates"))
+    except CertificatesMissingError as error:
+        return _left_out(request.config, f"certificates: {error}")
+
+
+@pytest.fixture(scope="session")
+def locked_kafka(
+    request: pytest.FixtureRequest, certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SecuredKafka]:
+    """An Apache Kafka with TLS, logins and client certificates, shared by all tests that need one."""
+    with contextlib.ExitStack() as running:
+        try:
+            server = running.enter_context(secured_kafka(certificates, tmp_path_factory.mktemp("locked")))
+        except ServerMissingError as error:
+            _left_out(request.config, str(error))
+        yield server
+
+
+@pytest.fixture(scope="session")
+def locked_redis(request: pytest.FixtureRequest, certificates: Certificates) -> Iterator[SecuredRedis]:
+    """A Redis with TLS and a password, shared by all tests that need one."""
+    with contextlib.ExitStack() as running:
+        try:
+            server = running.enter_context(secured_redis(certificates))
+        except ServerMissingError as error:
+            _left_out(request.config, str(error))
+        yield server
+
+
 @pytest.fixture
 def prefix() -> str:
     """A prefix for topics, groups and keys that no other test and no earlier run has used."""
@@ -134,6 +173,11 @@ def pytest_testnodedown(node: object) -> None:
 
 def _note(config: pytest.Config, line: str, passed_over: tuple[str, ...] = ()) -> None:
     config.stash[_NOTES] += [line, *(f"  passed over: {reason}" for reason in passed_over)]
+
+
+def _left_out(config: pytest.Config, reason: str) -> NoReturn:
+    _note(config, f"LEFT OUT, the tests of secure connections: {reason}")
+    pytest.skip(reason)
 
 
 def _required() -> set[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from streams.server_process import ServerProcess, broker_answers, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
 _HERE = Path(__file__).parent
 _POM = _HERE / "kafka" / "pom.xml"
@@ -60,9 +60,16 @@ def kafka_version() -> str:
 
 
 @contextlib.contextmanager
-def kafka_from_jars() -> Iterator[str]:
+def kafka_from_jars(
+    listeners: Mapping[str, int] | None = None, settings: Mapping[str, str] | None = None, accounts: Sequence[str] = ()
+) -> Iterator[str]:
     """
     Run Apache Kafka on loopback; what it holds is gone at the end.
+
+    Args:
+        listeners: Further ones beside the plain one: the name, which is that of its protocol, and the port.
+        settings: Further settings of the broker.
+        accounts: SCRAM accounts to begin with, as the format tool takes them.
 
     Yields:
         Its address, `127.0.0.1:port`.
@@ -76,11 +83,11 @@ def kafka_from_jars() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="plg-kafka-") as name:
         folder = Path(name)
         port = free_port()
-        config = _write_config(folder, port)
+        config = _write_config(folder, {"PLAINTEXT": port, **(listeners or {})}, settings or {})
         java_with_jars = [java, "-cp", f"{jars}/*", f"-Dlog4j2.configurationFile={_LOGGING.as_uri()}"]
         # Run for a second only, it is not worth compiling well.
         format_tool = [*java_with_jars, "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format"]
-        _run([*format_tool, "-t", _CLUSTER, "-c", str(config)])
+        _run([*format_tool, "-t", _CLUSTER, "-c", str(config), *(f"--add-scram={account}" for account in accounts)])
         address = f"127.0.0.1:{port}"
         with ServerProcess(
             "Apache Kafka",
@@ -90,6 +97,17 @@ def kafka_from_jars() -> Iterator[str]:
             start_limit_s=_START_LIMIT_S,
         ):
             yield address
+
+
+def require_jars() -> None:
+    """
+    See that Apache Kafka can be run here at all.
+
+    Raises:
+        KafkaJarsError: No Java of 17 or later, or neither jars in the cache nor a Maven that can fetch them.
+    """
+    _find_java()
+    _jars()
 
 
 def _find_java() -> str:
@@ -139,14 +157,17 @@ def _run(command: list[str]) -> None:
         raise KafkaJarsError(f"{Path(command[0]).name} failed: {' '.join(errors[:1])[:300]}")
 
 
-def _write_config(folder: Path, port: int) -> Path:
-    controller = free_port()
+def _write_config(folder: Path, listeners: Mapping[str, int], more: Mapping[str, str]) -> Path:
+    controller = f"127.0.0.1:{free_port()}"
+    reached = [f"{name}://127.0.0.1:{port}" for name, port in listeners.items()]
     settings = {
         **_SETTINGS,
-        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
-        "controller.quorum.voters": f"1@127.0.0.1:{controller}",
+        "listeners": ",".join([*reached, f"CONTROLLER://{controller}"]),
+        "advertised.listeners": ",".join(reached),
+        "listener.security.protocol.map": ",".join([*(f"{name}:{name}" for name in listeners), "CONTROLLER:PLAINTEXT"]),
+        "controller.quorum.voters": f"1@{controller}",
         "log.dirs": str(folder / "log"),
+        **more,
     }
     path = folder / "server.properties"
     path.write_text("".join(f"{key}={value}\n" for key, value in settings.items()), encoding="utf-8")

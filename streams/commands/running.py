@@ -22,6 +22,7 @@ def demo(
     Needs nothing but this installation. Ends with 0 only if alerts reached Redis.
     """
     from signals.units import parse_duration
+    from streams.access import forget_access
     from streams.config_source import load_config
     from streams.demo import DEMO_CONFIG, run_demo
 
@@ -29,6 +30,7 @@ def demo(
         for_s = parse_duration(for_).total_seconds() if for_ else None
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--for") from error
+    forget_access()
     plain = plain or not console.is_terminal
     code = run_demo(load_config(DEMO_CONFIG), for_s=for_s, plain=plain, console=console, seed=seed)
     raise typer.Exit(code)

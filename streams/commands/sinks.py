@@ -25,6 +25,7 @@ def redis(config: ConfigOption = None) -> None:
     configure_logs()
     settings = read_settings()
     loaded = load_config(config or settings.config)
-    sink = RedisSink(settings.redis_url.get_secret_value(), loaded.prefix)
-    session = {"session.timeout.ms": str(int(settings.session_timeout_s * 1_000))}
-    run_delivery(sink, settings.kafka, loaded.prefix, session, connect_timeout_s=settings.connect_timeout_s)
+    sink = RedisSink(settings.redis_url.get_secret_value(), loaded.prefix, options=settings.redis_options)
+    sink.require_access()
+    options = {**settings.kafka_options, "session.timeout.ms": str(int(settings.session_timeout_s * 1_000))}
+    run_delivery(sink, settings.kafka, loaded.prefix, options, connect_timeout_s=settings.connect_timeout_s)
