@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from datetime import timedelta, tzinfo
 from enum import StrEnum
 from functools import cached_property
@@ -31,6 +32,7 @@ from signals.rules.seats_removed import SeatsRemovedParams
 from signals.rules.second_user import SecondUserParams
 from signals.rules.signed_up import SignedUpParams
 from signals.rules.usage_limit import UsageLimitParams
+from signals.slack import ChannelId, Slack
 from signals.units import Duration
 
 
@@ -120,6 +122,9 @@ _PRIORITIES = {
 }
 
 
+SinkName = Literal["redis", "slack"]
+
+
 class Route(Section):
     """Which signals become alerts, how urgent each is, and where they go."""
 
@@ -137,7 +142,8 @@ class Route(Section):
         "seats_removed",
     )
     priority: dict[SignalName, Priority] = Field(default_factory=lambda: dict(_PRIORITIES))
-    sinks: tuple[Literal["redis"], ...] = ("redis",)
+    sinks: tuple[SinkName, ...] = ("redis",)
+    channel: ChannelId | None = None
 
     def priority_of(self, signal: str) -> Priority:
         """How urgent a signal is on this route: `normal` if it says nothing."""
@@ -174,6 +180,7 @@ class Config(Section):
     alerts: Alerts = Alerts()
     policy: Policy = Policy()
     routes: tuple[Route, ...] = (Route(),)
+    slack: Slack = Slack()
     limits: Limits = Limits()
 
     @field_validator("source")
@@ -245,4 +252,14 @@ def warnings(config: Config) -> list[str]:
             for signal in route.priority
             if signal not in route.signals
         )
+        found.extend(f"routes.{route.name}: {problem}" for problem in _sink_warnings(route))
     return found
+
+
+def _sink_warnings(route: Route) -> Iterator[str]:
+    if not route.sinks:
+        yield "sinks is empty: its alerts go nowhere but to their topic"
+    if "slack" in route.sinks and route.channel is None:
+        yield "slack is among its sinks, but it has no channel (only webhooks need none)"
+    if "slack" not in route.sinks and route.channel is not None:
+        yield "it has a channel, but slack is not among its sinks"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
@@ -67,6 +67,7 @@ class RedisSink:
         url: `redis://`, `rediss://` or `unix://`; its password appears in no text of ours.
         prefix: The prefix of topics and keys.
         stream_cap: About how many alerts the stream keeps.
+        passed_over: Routes whose alerts go elsewhere; those of a route that nobody knows any more are written.
 
     Raises:
         ConfigError: The URL cannot be read.
@@ -75,12 +76,15 @@ class RedisSink:
     name = "redis"
     topics = ("alerts", "workspaces")
 
-    def __init__(self, url: str, prefix: str = "plg", stream_cap: int = 100_000) -> None:
+    def __init__(
+        self, url: str, prefix: str = "plg", stream_cap: int = 100_000, passed_over: Collection[str] = ()
+    ) -> None:
         self._client = _connect(url)
         self._tag = b"{" + prefix.encode() + b"}:"
         self._alerts = f"{prefix}.alerts"
         self._workspaces = f"{prefix}.workspaces"
         self._cap = stream_cap
+        self._passed_over = frozenset(passed_over)
         self._alert_script = self._client.register_script(_script("alert"))
         self._snapshot_script = self._client.register_script(_script("snapshot"))
 
@@ -114,13 +118,13 @@ class RedisSink:
         with self._client.pipeline(transaction=False) as pipeline:
             queued: list[int] = []
             for index, record in enumerate(records):
+                outcome: Refused | None = None
                 try:
-                    self._queue(pipeline, record)
+                    if self._queue(pipeline, record):
+                        queued.append(index)
                 except Refused as refusal:
-                    outcomes.append(refusal)
-                else:
-                    outcomes.append(None)
-                    queued.append(index)
+                    outcome = refusal
+                outcomes.append(outcome)
             for index, answer in zip(queued, _execute(pipeline), strict=True):
                 outcomes[index] = _outcome(answer)
         return outcomes
@@ -129,16 +133,20 @@ class RedisSink:
         """Close all connections."""
         self._client.close()
 
-    def _queue(self, pipeline: Pipeline, record: Delivery) -> None:
+    def _queue(self, pipeline: Pipeline, record: Delivery) -> bool:
+        """Put the write of a record into the pipeline; returns whether there is one."""
         if record.topic == self._alerts:
-            self._queue_alert(pipeline, record)
+            alert = _decode_alert(record.value)
+            if alert.route in self._passed_over:
+                return False
+            self._queue_alert(pipeline, record, alert)
         elif record.topic == self._workspaces:
             self._queue_snapshot(pipeline, record)
         else:
             raise Refused("unknown_topic", f"the Redis sink does not read topic {record.topic}")
+        return True
 
-    def _queue_alert(self, pipeline: Pipeline, record: Delivery) -> None:
-        alert = _decode_alert(record.value)
+    def _queue_alert(self, pipeline: Pipeline, record: Delivery, alert: _Alert) -> None:
         route = _key_part(alert.route.encode())
         workspace = alert.workspace_id.encode()
         keys = (

@@ -21,6 +21,9 @@ class Settings(BaseSettings):
     # Bootstrap servers, `host:port`, separated by commas.
     kafka: str = "localhost:9092"
     redis_url: SecretStr = SecretStr("redis://localhost:6379/0")
+    # One of the two, for `plg sinks slack`: the bot token, or `route=URL` pairs of incoming webhooks.
+    slack_token: SecretStr | None = None
+    slack_webhooks: SecretStr | None = None
     config: Path = Path("config/plg.yaml")
 
     # A checkpoint this often: what a crash makes the next owner repeat, and the state writes of a busy key saved.

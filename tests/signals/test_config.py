@@ -75,6 +75,17 @@ def test_every_section_is_frozen_and_refuses_unknown_keys() -> None:
         {"routes": [{"signals": ["multi_usr"]}]},
         {"routes": [{"priority": {"multi_user": "soon"}}]},
         {"routes": [{"sinks": ["rediss"]}]},
+        {"routes": [{"sinks": ["slack"], "channel": "#sales"}]},
+        {"slack": {"token": "xoxb-1"}},
+        {"slack": {"interval": 1}},
+        {"slack": {"interval": "61s"}},
+        {"slack": {"timeout": "0s"}},
+        {"slack": {"workspace_link": "javascript:alert(1)"}},
+        {"slack": {"workspace_link": "https://crm.example.com@evil.example/"}},
+        {"slack": {"user_link": "https://crm.example.com/a|b"}},
+        {"slack": {"api_url": "http://slack.example/api/"}},
+        {"slack": {"api_url": "https://slack.example:none/api/"}},
+        {"slack": {"webhook_base": "https://hooks.slack.com"}},
         {"signals": {"multi_user": {"threshold": 5}}},
         {"limits": {"max_event_bytes": 0}},
     ],
@@ -151,3 +162,27 @@ def test_what_can_never_fire_is_warned_about() -> None:
         "routes.sales-assist: the signal multi_user is switched off",
         "routes.sales-assist: second_user has a priority but is not among its signals",
     ]
+
+
+@pytest.mark.parametrize(
+    ("route", "expected"),
+    [
+        ({"sinks": ["redis"]}, []),
+        ({"sinks": ["redis", "slack"], "channel": "C0123456789"}, []),
+        ({"sinks": []}, ["routes.sales-assist: sinks is empty: its alerts go nowhere but to their topic"]),
+        (
+            {"sinks": ["slack"]},
+            ["routes.sales-assist: slack is among its sinks, but it has no channel (only webhooks need none)"],
+        ),
+        (
+            {"channel": "C0123456789"},
+            ["routes.sales-assist: it has a channel, but slack is not among its sinks"],
+        ),
+    ],
+)
+def test_a_route_whose_sinks_and_channel_do_not_fit_is_warned_about(
+    route: dict[str, object], expected: list[str]
+) -> None:
+    config = Config.model_validate({"events": {"activated": ["Report Shared"]}, "routes": [route]})
+
+    assert warnings(config) == expected
