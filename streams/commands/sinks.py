@@ -94,4 +94,4 @@ def send_tests(
 
 
 def _kafka_options(settings: Settings) -> dict[str, str]:
-    return {"session.timeout.ms": str(int(settings.session_timeout_s * 1_000))}
+    return settings.kafka_options | {"session.timeout.ms": str(int(settings.session_timeout_s * 1_000))}

@@ -171,3 +171,20 @@ def test_first_start_begins_with_the_last_hour_and_every_later_one_where_the_las
         eventually(lambda: river.committed("slack-sales", partition=1) == 1, "the one of the meantime")
 
     assert slack.script.ids == ["new", "while away"]
+
+
+def test_lanes_end_within_ten_seconds_while_slack_hangs_and_commit_nothing_of_it(
+    river: River, slack: SlackServer
+) -> None:
+    options = bot(slack.url, settle_s=0, timeout_s=3)
+    slack.script.post_faults.extend([Fault("hang", how="hang")] * 5)
+
+    with lanes_running(options, river) as lanes:
+        send(river, "a0")
+        eventually(lambda: "/api/chat.postMessage" in slack.script.requests, "the post that hangs")
+        began = time.monotonic()
+        lanes.stop()
+        took_s = time.monotonic() - began
+
+    assert took_s < 10
+    assert river.committed("slack-sales") == 0
