@@ -14,6 +14,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from signals.names import Prefix, TimeZone, zone_of
 from signals.product import DomainLists, EventNames, Identity, Internal, Plans, Section
 from signals.selling import Alerts, Policy, Route
+from signals.slack import Slack
 from signals.sources import SourceTopics
 from signals.thresholds import Signals
 
@@ -63,6 +64,7 @@ class Config(Section):
     alerts: Alerts = Alerts()
     policy: Policy = Policy()
     routes: tuple[Route, ...] = (Route(),)
+    slack: Slack = Slack()
     limits: Limits = Limits()
 
     @field_validator("source")

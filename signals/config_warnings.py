@@ -10,7 +10,7 @@ from signals.event import PASSIVE_ROLES, Role
 from signals.mistakes import ConfigWarning, Key
 from signals.names import normal_name
 from signals.product import EventNames
-from signals.selling import Alerts, QuietHours
+from signals.selling import Alerts, QuietHours, Route
 from signals.thresholds import Signals
 
 # The signals that need a role without which they never fire.
@@ -157,11 +157,22 @@ def _about_routes(config: Config) -> Iterator[ConfigWarning]:
                 problem = f"{signal} goes to the route {taken[signal]}, which lists it first"
                 yield ConfigWarning(("routes", n, "signals", m), problem)
             taken.setdefault(signal, route.name)
+        yield from _about_sinks(n, route)
         for key, named in (("priority", route.priority), ("play", route.play)):
             for signal in named:
                 if signal not in route.signals:
                     problem = f"{signal} is not among the signals of the route {route.name}"
                     yield ConfigWarning(("routes", n, key, signal), problem)
+
+
+def _about_sinks(n: int, route: Route) -> Iterator[ConfigWarning]:
+    if not route.sinks:
+        yield ConfigWarning(("routes", n, "sinks"), "is empty: its alerts go nowhere but to their topic")
+    if "slack" in route.sinks and route.channel is None:
+        problem = "slack is among the sinks, but there is no channel (only webhooks need none)"
+        yield ConfigWarning(("routes", n, "sinks"), problem)
+    if "slack" not in route.sinks and route.channel is not None:
+        yield ConfigWarning(("routes", n, "channel"), "there is a channel, but slack is not among the sinks")
 
 
 def _about_policy(config: Config) -> Iterator[ConfigWarning]:

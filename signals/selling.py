@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints,
 
 from signals.names import Day, Prefix, TimeZone
 from signals.product import Section
+from signals.slack import ChannelId
 from signals.thresholds import SignalName
 from signals.units import Duration
 
@@ -117,6 +118,9 @@ _PRIORITIES = {
 Play = Annotated[str, StringConstraints(min_length=1, max_length=1_000, strip_whitespace=True)]
 
 
+SinkName = Literal["redis", "slack"]
+
+
 class Route(Section):
     """Which signals become alerts, how urgent each is, and where they go."""
 
@@ -135,7 +139,8 @@ class Route(Section):
     )
     priority: dict[SignalName, Priority] = Field(default_factory=lambda: dict(_PRIORITIES))
     play: dict[SignalName, Play] = Field(default_factory=dict)
-    sinks: tuple[Literal["redis"], ...] = ("redis",)
+    sinks: tuple[SinkName, ...] = ("redis",)
+    channel: ChannelId | None = None
 
     def priority_of(self, signal: str) -> Priority:
         """How urgent a signal is on this route: `normal` if it says nothing."""

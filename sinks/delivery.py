@@ -52,6 +52,7 @@ class DeliveryLoop:
         kafka_options: librdkafka options such as `security.protocol`; group and commit options stay ours.
         stop: Set it to end the run.
         commit_every_record: At most one record comes twice after a crash. Always so for a sink without batches.
+        look_back_s: A group that has never read begins with the records of so many seconds; None: with all.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class DeliveryLoop:
         stop: threading.Event,
         *,
         commit_every_record: bool = False,
+        look_back_s: float | None = None,
     ) -> None:
         self.report = DeliveryReport()
         self._sink = sink
@@ -73,7 +75,7 @@ class DeliveryLoop:
         self._log = _log.bind(sink=sink.name)
         options = {**kafka_options, "bootstrap.servers": bootstrap}
         topics = [f"{prefix}.{topic}" for topic in sink.topics]
-        self._intake = Intake(topics, f"{prefix}-sink-{sink.name}", options)
+        self._intake = Intake(topics, f"{prefix}-sink-{sink.name}", options, look_back_s)
         self._dead_letters = DeadLetters(f"{prefix}.dead-letters", options)
 
     def run(self, connect_timeout_s: float | None = None) -> DeliveryReport:
@@ -120,7 +122,7 @@ class DeliveryLoop:
             if not self._outage:
                 self.report.outages += 1
                 self._log.warning("sink.waiting", reason=str(error), records=len(self._intake))
-            self._outage.extend()
+            self._outage.extend(error.retry_after_s)
             return
         if self._outage:
             self._recovered()

@@ -15,6 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from sinks.base import Delivery, SinkError
 from sinks.broker_trouble import BrokerTrouble
+from sinks.first_read import begin
 
 POLL_S: Final = 0.25
 # Leaving may wait for a broker that is gone. A clean stop takes at most 10 s: one commit or one delivery that is under
@@ -47,10 +48,15 @@ class Intake:
         topics: Full names.
         group: The consumer group.
         options: librdkafka options; `bootstrap.servers` must be among them, group and commit options stay ours.
+        look_back_s: Where a group begins in a partition of which it has never committed anything: with the records of
+            so many seconds; None: with the first.
     """
 
-    def __init__(self, topics: Sequence[str], group: str, options: Mapping[str, str]) -> None:
+    def __init__(
+        self, topics: Sequence[str], group: str, options: Mapping[str, str], look_back_s: float | None = None
+    ) -> None:
         self.dropped = 0
+        self._look_back_s = look_back_s
         self._topics = list(topics)
         self._trouble = BrokerTrouble(options)
         self._log = _log.bind(group=group)
@@ -173,7 +179,9 @@ class Intake:
         if (record.topic, record.partition) in self._assigned:
             self._pending.append(record)
 
-    def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if self._look_back_s is not None:
+            begin(consumer, partitions, time.time() - self._look_back_s)
         self._assigned.update((p.topic, p.partition) for p in partitions)
         # A partition that was paused when it went may come back paused: let the next `read` resume it.
         self._is_paused = True

@@ -12,7 +12,7 @@ LONGEST_WAIT_S: Final = 15.0
 
 class Outage:
     """
-    Tries again after 0.5 s, then after twice as long each time, at most 15 s.
+    Tries again when the other end said, else after 0.5 s, then after twice as long each time, at most 15 s.
 
     Args:
         clock: Seconds that never go back.
@@ -28,14 +28,19 @@ class Outage:
         """Tell whether it lasts."""
         return self._since is not None
 
-    def extend(self) -> None:
-        """Note a failed attempt; the first one begins the outage."""
+    def extend(self, retry_after_s: float | None = None) -> None:
+        """
+        Note a failed attempt; the first one begins the outage.
+
+        Args:
+            retry_after_s: When the other end will be ready, if it said so; the growing waits then stay as they are.
+        """
         now = self._clock()
         if self._since is None:
-            self._since, self._wait = now, FIRST_WAIT_S
-        else:
+            self._since, self._wait = now, FIRST_WAIT_S / 2
+        if retry_after_s is None:
             self._wait = min(self._wait * 2, LONGEST_WAIT_S)
-        self._next = now + self._wait
+        self._next = now + (self._wait if retry_after_s is None else retry_after_s)
 
     def remaining(self) -> float:
         """Count the seconds until the next attempt."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
@@ -64,6 +64,7 @@ class RedisSink:
         prefix: The prefix of topics and keys.
         stream_cap: About how many alerts the stream keeps.
         options: More for redis-py, such as `password` or `ssl_ca_certs`.
+        passed_over: Routes whose alerts go elsewhere; those of a route that nobody knows any more are written.
 
     Raises:
         ConfigError: The URL cannot be read.
@@ -73,13 +74,20 @@ class RedisSink:
     topics = ("alerts", "workspaces")
 
     def __init__(
-        self, url: str, prefix: str = "plg", stream_cap: int = 100_000, *, options: Mapping[str, str] | None = None
+        self,
+        url: str,
+        prefix: str = "plg",
+        stream_cap: int = 100_000,
+        passed_over: Collection[str] = (),
+        *,
+        options: Mapping[str, str] | None = None,
     ) -> None:
         self._client = connect(url, options or {})
         self._tag = b"{" + prefix.encode() + b"}:"
         self._alerts = f"{prefix}.alerts"
         self._workspaces = f"{prefix}.workspaces"
         self._cap = stream_cap
+        self._passed_over = frozenset(passed_over)
         self._alert_script = self._client.register_script(_script("alert"))
         self._snapshot_script = self._client.register_script(_script("snapshot"))
 
@@ -122,13 +130,13 @@ class RedisSink:
         with self._client.pipeline(transaction=False) as pipeline:
             queued: list[int] = []
             for index, record in enumerate(records):
+                outcome: Refused | None = None
                 try:
-                    self._queue(pipeline, record)
+                    if self._queue(pipeline, record):
+                        queued.append(index)
                 except Refused as refusal:
-                    outcomes.append(refusal)
-                else:
-                    outcomes.append(None)
-                    queued.append(index)
+                    outcome = refusal
+                outcomes.append(outcome)
             for index, answer in zip(queued, _execute(pipeline), strict=True):
                 outcomes[index] = _outcome(answer)
         return outcomes
@@ -137,16 +145,20 @@ class RedisSink:
         """Close all connections."""
         self._client.close()
 
-    def _queue(self, pipeline: Pipeline, record: Delivery) -> None:
+    def _queue(self, pipeline: Pipeline, record: Delivery) -> bool:
+        """Put the write of a record into the pipeline; returns whether there is one."""
         if record.topic == self._alerts:
-            self._queue_alert(pipeline, record)
+            alert = _decode_alert(record.value)
+            if alert.route in self._passed_over:
+                return False
+            self._queue_alert(pipeline, record, alert)
         elif record.topic == self._workspaces:
             self._queue_snapshot(pipeline, record)
         else:
             raise Refused("unknown_topic", f"the Redis sink does not read topic {record.topic}")
+        return True
 
-    def _queue_alert(self, pipeline: Pipeline, record: Delivery) -> None:
-        alert = _decode_alert(record.value)
+    def _queue_alert(self, pipeline: Pipeline, record: Delivery, alert: _Alert) -> None:
         route = _key_part(alert.route.encode())
         workspace = alert.workspace_id.encode()
         keys = (

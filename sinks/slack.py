@@ -10,20 +10,18 @@ crash between post and commit, a partition that came from another process, and a
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
 from typing import Final
 
-import msgspec
 import structlog
-from pydantic import ValidationError
 
 from signals.contract import Alert
 from sinks.base import Delivery, Refused, Unavailable
-from sinks.slack_api import BotEndpoint, Endpoint, HistoryTooLong, WebhookEndpoint
-from sinks.slack_errors import TOKEN_CODES, Blocked, Limited, Unsettled
-from sinks.slack_http import Send, send
+from sinks.slack_alert import decode_alert, first_possible, route_of
+from sinks.slack_api import HistoryTooLong
+from sinks.slack_channel import Channel
+from sinks.slack_errors import Blocked, Limited, Unsettled
 from sinks.slack_options import SlackOptions
-from sinks.slack_pace import REAL_TIME, Pace, Time
+from sinks.slack_pace import REAL_TIME, Time
 from sinks.slack_render import Links, message_key, render
 
 # Below the shortest session time-out of a consumer group (6 s): within it no other process can have had the partition,
@@ -31,41 +29,32 @@ from sinks.slack_render import Links, message_key, render
 OURS_FOR_S: Final = 5.0
 # Clocks differ: Slack's from ours, a worker's from both.
 CLOCK_MARGIN_S: Final = 60.0
-# A copy may say a later `detected_at` than its original; an alert is never held longer than this.
-LONGEST_HELD_S: Final = 86_400.0
 # Copies come within minutes; this is days of alerts.
 MAX_KNOWN: Final = 10_000
 
 _log = structlog.get_logger()
 
 
-class _Target(msgspec.Struct):
-    """One channel and what is going on in it."""
-
-    endpoint: Endpoint
-    pace: Pace
-    trouble: str = ""
-    is_unreadable: bool = False
-
-
 class SlackSink:
     """
-    Posts `<prefix>.alerts` to Slack; see `Sink`.
+    Posts the alerts of one route from `<prefix>.alerts` to its channel; see `Sink` and sinks/slack_routing.py.
 
     Args:
-        options: Ways, channels, links.
+        options: Links and the time a doubt takes to settle.
+        route: Whose alerts; all others are passed over.
+        channel: Where to.
         clock: What passes.
-        send: One HTTP request.
     """
 
-    name = "slack"
     topics = ("alerts",)
 
-    def __init__(self, options: SlackOptions, *, clock: Time = REAL_TIME, send: Send = send) -> None:
-        self._options = options
+    def __init__(self, options: SlackOptions, route: str, channel: Channel, *, clock: Time = REAL_TIME) -> None:
+        self.name = f"slack-{route}"
+        self._route = route
+        self._channel = channel
         self._clock = clock
         self._links = Links(options.workspace_link, options.user_link)
-        self._targets = _targets(options, clock, send)
+        self._settle_s = options.settle_s
         self._started_at = clock.monotonic()
         self._known: OrderedDict[str, None] = OrderedDict()
         # When the last attempt ended whose outcome is unknown: on our two clocks, wall and monotonic.
@@ -75,103 +64,86 @@ class SlackSink:
     def deliver(self, record: Delivery) -> None:
         """Post one alert; see `Sink.deliver`."""
         is_next = self._is_next(record)
-        try:
-            alert = _decode(record.value)
-            target = self._target(alert.route)
-            if target is not None:
-                self._deliver(alert, target, is_next=is_next)
-        except Refused:
+        if self._is_mine(record):
+            alert = decode_alert(record.value)
+            key = message_key(alert.id, alert.status, len(alert.signal_ids))
+            if key not in self._known:
+                self._deliver(alert, key, record, is_next=is_next)
+                return
+        # What is passed over proves nothing about the records behind it: only a chain that began with a look at the
+        # channel goes on.
+        if is_next:
             self._note_finished(record)
-            raise
-        self._note_finished(record)
 
     def close(self) -> None:
         """Let go of nothing: every request has a connection of its own."""
 
-    def _target(self, route: str) -> _Target | None:
-        if route not in self._targets:
-            raise Refused("no_channel", "give the alert's route a channel, or null if it does not go to Slack")
-        return self._targets[route]
-
-    def _deliver(self, alert: Alert, target: _Target, *, is_next: bool) -> None:
-        key = message_key(alert.id, alert.status, len(alert.signal_ids))
-        if key in self._known:
-            return
+    def _is_mine(self, record: Delivery) -> bool:
         try:
-            target.pace.check_rest()
-            if (key in self._doubts or not is_next) and self._has_arrived(alert, key, target):
-                self._settle(key, target)
-                return
-            self._post(alert, key, target)
+            return route_of(record.value) == self._route
+        except Refused:
+            # The lane of the unknown routes parks it.
+            return False
+
+    def _deliver(self, alert: Alert, key: str, record: Delivery, *, is_next: bool) -> None:
+        try:
+            self._channel.pace.check_rest()
+            is_there = (key in self._doubts or not is_next) and self._has_arrived(alert, key)
+            if not is_there:
+                self._post(alert, key)
+                self._channel.note_fine()
         except Limited as error:
-            target.pace.rest(error.retry_after_s or 0.0)
+            self._channel.pace.rest(error.retry_after_s or 0.0)
             raise
         except Blocked as error:
-            self._say(target, error.code, str(error))
+            self._channel.say_blocked(error)
             raise
         except Refused:
             self._doubts.pop(key, None)
+            self._note_finished(record)
             raise
-        self._settle(key, target)
+        self._doubts.pop(key, None)
+        self._remember(key)
+        self._note_finished(record)
 
-    def _post(self, alert: Alert, key: str, target: _Target) -> None:
+    def _post(self, alert: Alert, key: str) -> None:
         message = render(alert, self._links, is_repeat=key in self._doubts)
-        target.pace.take_turn()
+        self._channel.pace.take_turn()
         try:
-            target.endpoint.post(message)
+            self._channel.endpoint.post(message)
         except Unsettled as error:
             self._doubts[key] = (self._clock.wall(), self._clock.monotonic())
-            if target.endpoint.can_read_back:
-                error.retry_after_s = self._options.settle_s
+            if self._channel.endpoint.can_read_back:
+                error.retry_after_s = self._settle_s
             raise
         finally:
-            target.pace.end_turn()
+            self._channel.pace.end_turn()
 
-    def _has_arrived(self, alert: Alert, key: str, target: _Target) -> bool:
+    def _has_arrived(self, alert: Alert, key: str) -> bool:
         """Search the channel. Afterwards a doubt is settled, unless the channel could not be searched to the end."""
-        if not target.endpoint.can_read_back:
+        endpoint = self._channel.endpoint
+        if not endpoint.can_read_back:
             return False
         wall, since = self._doubts.get(key, (None, self._started_at))
         # A message may show up in the history a moment after it was taken.
-        left_s = since + self._options.settle_s - self._clock.monotonic()
+        left_s = since + self._settle_s - self._clock.monotonic()
         if left_s > 0:
             raise Unavailable("Slack: an attempt of unknown outcome has to settle before the channel is read", left_s)
-        oldest = (_first_possible(alert, self._clock.wall()) if wall is None else wall) - CLOCK_MARGIN_S
+        oldest = (first_possible(alert, self._clock.wall()) if wall is None else wall) - CLOCK_MARGIN_S
         try:
-            for found in target.endpoint.keys_since(oldest):
+            for found in endpoint.keys_since(oldest):
                 self._remember(found)
                 if found == key:
                     return True
         except HistoryTooLong:
-            _log.warning("slack.history_too_long", channel=target.endpoint.channel, alert_id=alert.id)
+            _log.warning("slack.history_too_long", channel=endpoint.channel, alert_id=alert.id)
             return False
         except (Blocked, Refused) as error:
-            self._note_unreadable(target, error)
+            self._channel.note_unreadable(error)
             return False
         self._doubts.pop(key, None)
-        target.is_unreadable = False
+        self._channel.is_unreadable = False
         return False
-
-    def _note_unreadable(self, target: _Target, error: Blocked | Refused) -> None:
-        """Go on without reading back, at least once, where only the right to read is missing."""
-        if isinstance(error, Blocked) and error.code in TOKEN_CODES:
-            raise error
-        if not target.is_unreadable:
-            target.is_unreadable = True
-            _log.warning(
-                "slack.cannot_read_back", channel=target.endpoint.channel, reason=str(error), promise="at least once"
-            )
-
-    def _say(self, target: _Target, code: str, text: str) -> None:
-        """Log a trouble when it begins, not at every attempt."""
-        if target.trouble != code:
-            target.trouble = code
-            _log.error("slack.blocked", channel=target.endpoint.channel, reason=text)
-
-    def _settle(self, key: str, target: _Target) -> None:
-        self._doubts.pop(key, None)
-        self._remember(key)
-        target.trouble = ""
 
     def _remember(self, key: str) -> None:
         self._known[key] = None
@@ -186,44 +158,3 @@ class SlackSink:
 
     def _note_finished(self, record: Delivery) -> None:
         self._last[record.topic, record.partition] = (record.offset, self._clock.monotonic())
-
-
-def _targets(options: SlackOptions, clock: Time, send: Send) -> Mapping[str, _Target | None]:
-    """One target per channel, not per route: the pace is the channel's."""
-    by_address: dict[str, _Target] = {}
-    by_route: dict[str, _Target | None] = {}
-    for route, address in _addresses(options).items():
-        if address is not None and address not in by_address:
-            endpoint = _endpoint(options, route, address, send)
-            by_address[address] = _Target(endpoint, Pace(options.interval_s, clock))
-        by_route[route] = None if address is None else by_address[address]
-    return by_route
-
-
-def _addresses(options: SlackOptions) -> Mapping[str, str | None]:
-    if options.token is not None:
-        return options.channels
-    return {route: None if url is None else url.get_secret_value() for route, url in options.webhooks.items()}
-
-
-def _endpoint(options: SlackOptions, route: str, address: str, send: Send) -> Endpoint:
-    if options.token is None:
-        return WebhookEndpoint(route, address, send, options.timeout_s)
-    return BotEndpoint(options.token.get_secret_value(), address, options.api_url, send, options.timeout_s)
-
-
-def _decode(value: bytes | None) -> Alert:
-    if value is None:
-        raise Refused("bad_alert", "an alert has no value")
-    try:
-        return Alert.model_validate_json(value)
-    except ValidationError as error:
-        # Places and kinds, never the values.
-        found = [f"{'.'.join(map(str, problem['loc']))}: {problem['type']}" for problem in error.errors()]
-        raise Refused("bad_alert", "; ".join(found[:5])) from None
-
-
-def _first_possible(alert: Alert, now: float) -> float:
-    """The earliest Unix second at which any process can have posted it, or a copy of it."""
-    detected, occurred = alert.detected_at.timestamp(), alert.occurred_at.timestamp()
-    return min(now, detected, max(occurred, detected - LONGEST_HELD_S))

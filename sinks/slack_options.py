@@ -1,24 +1,20 @@
-"""What people set for the Slack sink: a bot token with channels, or incoming webhooks, and where links lead."""
+"""What the Slack sink is given: a bot token with channels, or incoming webhooks, and where links lead."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Final, Self
-from urllib.parse import urlsplit
+from typing import Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-SLACK_API: Final = "https://slack.com/api/"
-SLACK_HOOKS: Final = "https://hooks.slack.com/"
+from signals.errors import ConfigError
+from signals.slack import SLACK_API, SLACK_HOOKS, BaseUrl, ChannelId, WebLink
 
-# A name can be given to another channel, and the history of a channel can be read by its id only.
-_CHANNEL_ID: Final = r"^[CG][A-Z0-9]{5,20}$"
 # Anything else could end a header or be quoted in an error text.
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._-]{1,512}")
 _HOOK_PATH: Final = re.compile(r"[A-Za-z0-9/_-]{1,512}")
-_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
-_BAD_IN_LINK: Final = re.compile(r"[\s<>|\"\x00-\x1f\x7f]")
+_ROUTE: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 
 
 class SlackOptions(BaseModel):
@@ -33,42 +29,26 @@ class SlackOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     token: SecretStr | None = Field(default=None, description="Bot token; from the environment or a file.")
-    channels: Mapping[str, Annotated[str, Field(pattern=_CHANNEL_ID)] | None] = Field(
+    channels: Mapping[str, ChannelId | None] = Field(
         default_factory=dict, description="Route to channel id (with a token); null: the route does not go to Slack."
     )
     webhooks: Mapping[str, SecretStr | None] = Field(
         default_factory=dict, description="Route to the URL of an incoming webhook; null: it does not go to Slack."
     )
-    workspace_link: str | None = Field(
-        default=None, max_length=500, description="Links to a workspace: this and its quoted id."
-    )
-    user_link: str | None = Field(default=None, max_length=500, description="Links to a user: this and the quoted id.")
-    api_url: str = Field(default=SLACK_API, description="Base of the Web API; only for a gateway or tests.")
-    webhook_base: str = Field(default=SLACK_HOOKS, description="What every webhook URL begins with.")
-    # One read-back, one post, one turn of waiting and leaving the group must fit into a clean stop of 10 s.
+    workspace_link: WebLink | None = Field(default=None, description="Links to a workspace: this and its quoted id.")
+    user_link: WebLink | None = Field(default=None, description="Links to a user: this and the quoted id.")
+    api_url: BaseUrl = Field(default=SLACK_API, description="Base of the Web API; only for a gateway or tests.")
+    webhook_base: BaseUrl = Field(default=SLACK_HOOKS, description="What every webhook URL begins with.")
     timeout_s: float = Field(default=3.0, gt=0, le=30)
     interval_s: float = Field(default=1.0, ge=0, description="Between two messages of one channel.")
     settle_s: float = Field(default=5.0, ge=0, description="How old a doubt must be before the channel is read back.")
 
-    @field_validator("api_url", "webhook_base")
-    @classmethod
-    def _reach_only_what_is_named(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-            raise ValueError("must begin with https:// (http:// only for this machine itself)")
-        if not parts.hostname or "@" in parts.netloc or parts.query or parts.fragment or not url.endswith("/"):
-            raise ValueError("must be a host and a path that ends with /, without user, query and fragment")
-        return url
-
-    @field_validator("workspace_link", "user_link")
-    @classmethod
-    def _is_a_web_link(cls, link: str | None) -> str | None:
-        if link is None:
-            return None
-        parts = urlsplit(link)
-        if parts.scheme not in {"https", "http"} or not parts.hostname or _BAD_IN_LINK.search(link):
-            raise ValueError("must be a web address without blanks and any of < > | and quotes")
-        return link
+    @property
+    def addresses(self) -> Mapping[str, str | None]:
+        """Every route the config knows, with its channel or webhook; None: it does not go to Slack."""
+        if self.token is not None:
+            return self.channels
+        return {route: None if url is None else url.get_secret_value() for route, url in self.webhooks.items()}
 
     @model_validator(mode="after")
     def _has_one_way(self) -> Self:
@@ -81,9 +61,31 @@ class SlackOptions(BaseModel):
                 raise ValueError("channels: a token needs a channel for each route")
         for route, url in self.webhooks.items():
             if url is not None and not self._is_hook(url.get_secret_value()):
-                raise ValueError(f"webhooks.{route}: must begin with {self.webhook_base}")
+                raise ValueError(
+                    f"webhooks.{route}: must begin with {self.webhook_base} and be no longer than a webhook"
+                )
         return self
 
     def _is_hook(self, url: str) -> bool:
         path = url.removeprefix(self.webhook_base)
         return path != url and bool(_HOOK_PATH.fullmatch(path)) and "//" not in path
+
+
+def read_webhooks(text: str) -> dict[str, SecretStr]:
+    """
+    Read `route=URL` pairs with blanks or line ends between them, as `PLG_SLACK_WEBHOOKS` holds them.
+
+    Raises:
+        ConfigError: A pair is none, or a route has two; the text, a secret, is not quoted.
+    """
+    found: dict[str, SecretStr] = {}
+    for number, pair in enumerate(text.split(), 1):
+        route, sign, url = pair.partition("=")
+        if not sign or not url or not _ROUTE.fullmatch(route):
+            raise ConfigError(
+                f"PLG_SLACK_WEBHOOKS: pair {number} is not route=URL; write sales-assist=https://hooks..."
+            )
+        if route in found:
+            raise ConfigError(f"PLG_SLACK_WEBHOOKS: the route {route} has two webhooks; keep one")
+        found[route] = SecretStr(url)
+    return found

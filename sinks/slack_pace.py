@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Final, Protocol
 
@@ -42,7 +43,7 @@ REAL_TIME: Final = RealTime()
 
 class Pace:
     """
-    The turns of one channel.
+    The turns of one channel, shared by the threads of all routes that lead into it.
 
     Args:
         interval_s: Between two messages; Slack allows about one a second and channel.
@@ -52,6 +53,7 @@ class Pace:
     def __init__(self, interval_s: float, clock: Time) -> None:
         self._interval_s = interval_s
         self._clock = clock
+        self._lock = threading.Lock()
         self._next_at = clock.monotonic()
         self._rests_until = self._next_at
 
@@ -67,15 +69,26 @@ class Pace:
             raise Unavailable("Slack: the channel rests after too many messages", left_s)
 
     def take_turn(self) -> None:
-        """Wait for the next turn, at most one interval: polling and a clean stop come between two records."""
-        wait_s = self._next_at - self._clock.monotonic()
+        """
+        Wait for the next free turn, at most two intervals: polling and a clean stop come between two records.
+
+        Raises:
+            Unavailable: The turns until then are other routes'.
+        """
+        with self._lock:
+            wait_s = max(0.0, self._next_at - self._clock.monotonic())
+            if wait_s > 2 * self._interval_s:
+                raise Unavailable("Slack: other routes are writing to the channel", wait_s)
+            self._next_at = max(self._next_at, self._clock.monotonic()) + self._interval_s
         if wait_s > 0:
             self._clock.sleep(wait_s)
 
     def end_turn(self) -> None:
         """Count the interval from the end of an attempt: when Slack noted its beginning is not known."""
-        self._next_at = self._clock.monotonic() + self._interval_s
+        with self._lock:
+            self._next_at = max(self._next_at, self._clock.monotonic() + self._interval_s)
 
     def rest(self, seconds: float) -> None:
         """Rest, as Slack asked."""
-        self._rests_until = max(self._rests_until, self._clock.monotonic() + seconds)
+        with self._lock:
+            self._rests_until = max(self._rests_until, self._clock.monotonic() + seconds)

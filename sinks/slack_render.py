@@ -25,8 +25,8 @@ EVENT_TYPE: Final = "plg_alert"
 
 _REPEATED: Final = "Sent again: Slack did not confirm the first attempt, so this alert may be here twice."
 _CLOSED: Final[Mapping[str, str]] = {
-    "converted": "the workspace converted to paid",
-    "moved": "it goes on in the workspace of the user's company",
+    "converted": "Closed: the workspace pays now. No need to call or write about this any more.",
+    "moved": "Closed: its user works in a workspace of his company now. You will hear of that one instead.",
 }
 
 Block = dict[str, object]
@@ -65,7 +65,9 @@ def render(alert: Alert, links: Links, *, is_repeat: bool = False) -> Message:
     blocks = [_header(headline), _who(alert), *_story(alert), *_links(alert, links), _context(alert)]
     if is_repeat:
         blocks.append({"type": "context", "elements": [_plain(_REPEATED, MAX_FIELD_CHARS)]})
-    text = f"[{alert.priority}] {headline}" + (" (sent again)" if is_repeat else "")
+    # A close is no reason to hurry, however urgent the alert was.
+    urgency = "" if alert.status == "closed" else f"[{alert.priority}] "
+    text = urgency + headline + (" (sent again)" if is_repeat else "")
     payload = {"alert_id": alert.id, "status": alert.status, "signals": len(alert.signal_ids)}
     return Message(
         escape(text, MAX_SECTION_CHARS), blocks[:MAX_BLOCKS], {"event_type": EVENT_TYPE, "event_payload": payload}
@@ -85,7 +87,7 @@ def _who(alert: Alert) -> Block:
     workspace = clean(alert.workspace_id)
     name = clean(alert.workspace_name or "")
     facts = {
-        "Priority": alert.priority,
+        "Priority": "" if alert.status == "closed" else alert.priority,
         "Workspace": f"{name} ({workspace})" if name else workspace,
         "Domain": clean(alert.domain or ""),
         "User": clean(alert.user_id or ""),
@@ -100,13 +102,14 @@ def _who(alert: Alert) -> Block:
 
 
 def _story(alert: Alert) -> Iterator[Block]:
+    reason = clean(alert.reason or "").rstrip(".")
     if alert.status == "closed":
-        because = _CLOSED.get(alert.reason or "", clean(alert.reason or "")) or "nobody needs to act"
-        yield _section(f"Closed: {because}. Nothing is left to do.", MAX_PLAY_CHARS)
+        by_hand = f"Closed: {reason}. Nothing is left to do." if reason else "Closed. Nothing is left to do."
+        yield _section(_CLOSED.get(alert.reason or "", by_hand), MAX_PLAY_CHARS)
         return
     if alert.status == "updated":
-        because = clean(alert.reason or "")
-        yield _section(f"Update: {because or 'more has happened since the first message'}.", MAX_PLAY_CHARS)
+        joined = f"more has happened since the first message, {len(alert.signal_ids)} signals by now"
+        yield _section(f"Update: {reason or joined}. All reasons so far:", MAX_PLAY_CHARS)
     if alert.why:
         yield _section(_why(alert.why), MAX_WHY_CHARS)
     if alert.score_parts:

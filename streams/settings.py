@@ -46,6 +46,10 @@ class Settings(BaseSettings):
     redis_key: Path | None = None
     redis_key_password: SecretStr | None = None
 
+    # One of the two, for `plg sinks slack`: the bot token, or `route=URL` pairs of incoming webhooks.
+    slack_token: SecretStr | None = None
+    slack_webhooks: SecretStr | None = None
+
     config: Path = Path("config/plg.yaml")
 
     # A checkpoint this often: what a crash makes the next owner repeat, and the state writes of a busy key saved.

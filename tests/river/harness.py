@@ -239,7 +239,8 @@ def _delete_topics(made: River) -> None:
 def _has_leaders(made: River) -> bool:
     try:
         for topic in (
-            *made.topics.ingested(made.config.source.topics),
+            *made.config.source.topics,
+            made.topics.redrive,
             made.topics.user_events,
             made.topics.workspace_facts,
         ):

@@ -196,3 +196,26 @@ def test_signal_of_two_routes_goes_to_the_first_and_a_play_needs_its_signal() ->
         "routes.1.signals.0: procurement goes to the route a, which lists it first",
         "routes.1.play.cancelled: cancelled is not among the signals of the route b",
     ]
+
+
+@pytest.mark.parametrize(
+    ("route", "expected"),
+    [
+        ({"sinks": ["redis"]}, []),
+        ({"sinks": ["redis", "slack"], "channel": "C0123456789"}, []),
+        ({"sinks": []}, ["routes.0.sinks: is empty: its alerts go nowhere but to their topic"]),
+        (
+            {"sinks": ["slack"]},
+            ["routes.0.sinks: slack is among the sinks, but there is no channel (only webhooks need none)"],
+        ),
+        ({"channel": "C0123456789"}, ["routes.0.channel: there is a channel, but slack is not among the sinks"]),
+    ],
+)
+def test_a_route_whose_sinks_and_channel_do_not_fit_is_warned_about(
+    route: dict[str, object], expected: list[str]
+) -> None:
+    config = Config.model_validate({"routes": [route]})
+
+    found = warnings(config, Domains(config.domains))
+
+    assert [str(warning) for warning in found if warning.key[0] == "routes"] == expected

@@ -52,9 +52,12 @@ def limited(seconds: int) -> Fault:
 
 
 REDIRECT = Fault("redirect", status=302, body="moved", headers=(("Location", "/elsewhere"),))
+LIMITED_WITHOUT_A_TIME = Fault("limited_without_a_time", status=429, body="")
 # What may go wrong with one request while neither message nor channel nor token is at fault.
 PASSING_FAULTS = [
     limited(30),
+    LIMITED_WITHOUT_A_TIME,
+    says("rate_limited"),
     REDIRECT,
     *(Fault(f"http_{status}", status=status, body="<html>") for status in (500, 502, 503, 504)),
     Fault("http_500_after_accept", accepts=True, status=500, body="<html>"),
@@ -98,6 +101,8 @@ class SlackScript:
         self.accepted: list[Accepted] = []
         self.post_faults: deque[Fault] = deque()
         self.history_faults: deque[Fault] = deque()
+        # What is said to every message for a channel, until it is taken away.
+        self.closed_channels: dict[str, Fault] = {}
         self.requests: list[str] = []
         self.is_down = False
         self.page = 200
@@ -131,6 +136,8 @@ class SlackScript:
         return Answer(reply.status, dict(reply.headers), reply.body or "")
 
     def _post(self, payload: dict[str, Any], yes: str) -> Fault:
+        if payload["channel"] in self.closed_channels:
+            return self.closed_channels[payload["channel"]]
         fault = self.post_faults.popleft() if self.post_faults else Fault("fine", accepts=True)
         if not _keeps_limits(payload):
             return says("invalid_blocks")

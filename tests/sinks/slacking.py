@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from sinks.base import Delivery, Refused, Unavailable
+from sinks.base import Delivery, Refused, Sink, Unavailable
 from sinks.outage import Outage
 from sinks.slack import SlackSink
+from sinks.slack_channel import open_channels
+from sinks.slack_http import Send, send
 from sinks.slack_options import SlackOptions
+from sinks.slack_pace import REAL_TIME, Time
 from tests.sinks.slack_server import HOOK_PATH, TOKEN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from tests.sinks.slack_server import SlackScript
 
@@ -87,11 +90,50 @@ def webhook(url: str = "http://127.0.0.1:1", **fields: Any) -> SlackOptions:
     return SlackOptions(**{"webhooks": hooks, "webhook_base": f"{url}/hooks/", "timeout_s": 0.3, **fields})
 
 
+def slack_sink(options: SlackOptions, clock: Time = REAL_TIME, send: Send = send, route: str = "sales") -> SlackSink:
+    """The lane of a route."""
+    return SlackSink(options, route, open_channels(options, clock, send)[route], clock=clock)
+
+
 def settled_sink(slack: SlackScript, clock: VirtualTime, options: SlackOptions | None = None) -> SlackSink:
-    """A sink whose first read-back has nothing to wait for."""
-    sink = SlackSink(options or bot(), clock=clock, send=slack.send)
+    """A lane whose first read-back has nothing to wait for."""
+    sink = slack_sink(options or bot(), clock, slack.send)
     clock.sleep(5)
     return sink
+
+
+class Lane:
+    """A lane with its place in a topic, delivering as the delivery loop does, with the waiting of its outages."""
+
+    def __init__(self, sink: Sink, clock: VirtualTime) -> None:
+        self.sink = sink
+        self.place = 0
+        self.parked: list[str] = []
+        self._outage = Outage(clock.monotonic)
+
+    def step(self, topic: Sequence[Delivery]) -> float:
+        """Try the next record if it is time; returns in how many seconds it is."""
+        if self._outage.remaining() == 0 and self.place < len(topic):
+            try:
+                self.sink.deliver(topic[self.place])
+            except Unavailable as error:
+                self._outage.extend(error.retry_after_s)
+                return self._outage.remaining()
+            except Refused as refusal:
+                self.parked.append(refusal.reason)
+            self._outage.end()
+            self.place += 1
+        return self._outage.remaining()
+
+
+def drive_lanes(lanes: Sequence[Sink], topic: Sequence[Delivery], clock: VirtualTime, for_s: float) -> dict[str, Lane]:
+    """Deliver in all lanes, a record each in turn, until all are through or the time is over."""
+    ends_at, running = clock.passed + for_s, [Lane(lane, clock) for lane in lanes]
+    while clock.passed < ends_at and any(lane.place < len(topic) for lane in running):
+        waits = [lane.step(topic) for lane in running if lane.place < len(topic)]
+        if min(waits) > 0:
+            clock.sleep(min(waits))
+    return {lane.sink.name: lane for lane in running}
 
 
 def drive(sink: SlackSink, records: Iterable[Delivery], clock: VirtualTime, longest_s: float = 600) -> list[str]:
@@ -110,7 +152,7 @@ def drive(sink: SlackSink, records: Iterable[Delivery], clock: VirtualTime, long
             except Unavailable as error:
                 if clock.passed - began >= longest_s:
                     raise AssertionError(f"not delivered in {longest_s} s") from error
-                outage.extend()
+                outage.extend(error.retry_after_s)
                 clock.sleep(outage.remaining())
                 continue
             except Refused as refusal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import socket
@@ -11,7 +12,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 import pytest
@@ -93,10 +94,18 @@ class River:
         for done in self._admin.create_topics(topics).values():
             done.result(30)
 
-    def send(self, *values: bytes | None, topic: str = "alerts", key: bytes = b"w1", partition: int = 0) -> None:
-        """Append records and wait until they are there."""
+    def send(
+        self,
+        *values: bytes | None,
+        topic: str = "alerts",
+        key: bytes = b"w1",
+        partition: int = 0,
+        ago_s: float = 0,
+    ) -> None:
+        """Append records, with timestamps of a while ago, and wait until they are there."""
         for value in values:
-            self._producer.produce(f"{self.prefix}.{topic}", value, key, partition)
+            at = int((time.time() - ago_s) * 1_000)
+            self._producer.produce(f"{self.prefix}.{topic}", value, key, partition, timestamp=at)
         assert self._producer.flush(30) == 0
 
     def committed(self, sink: str, topic: str = "alerts", partition: int = 0) -> int:
@@ -265,6 +274,30 @@ def test_unavailable_sink_gets_every_record_later_and_says_so_once(river: River)
     assert said[1]["outage_s"] >= 1.5  # the first two waits
     assert sink.taken == [b"1", b"2", b"3"]
     assert (report.outages, river.committed("collecting")) == (1, 3)
+
+
+@pytest.mark.parametrize("said_s", [0.1, 3.0])
+def test_sink_that_says_when_is_asked_again_then_and_not_before(river: River, said_s: float) -> None:
+    class SaysWhen(Collecting):
+        times: ClassVar[list[float]] = []
+
+        def deliver(self, record: Delivery) -> None:
+            self.times.append(time.monotonic())
+            if len(self.times) < 3:
+                raise Unavailable("not yet", said_s)
+            super().deliver(record)
+
+    SaysWhen.times.clear()
+    sink = SaysWhen()
+    river.send(b"1")
+
+    with running(sink, river):
+        eventually(lambda: sink.taken == [b"1"], "the record")
+
+    gaps = [later - earlier for earlier, later in itertools.pairwise(sink.times)]
+    assert min(gaps) >= said_s
+    # Polling goes on meanwhile, a quarter of a second at a time; the rest is a busy machine.
+    assert max(gaps) < said_s + 2
 
 
 def test_partition_that_moves_away_in_an_outage_is_delivered_by_its_new_owner_alone(

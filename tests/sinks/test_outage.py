@@ -41,3 +41,16 @@ def test_end_tells_the_length_and_the_next_outage_starts_small() -> None:
     outage.extend()
 
     assert (seconds, lasts_after_end, outage.remaining()) == (3.0, False, 0.5)
+
+
+def test_other_end_that_says_when_is_taken_at_its_word_and_the_growing_waits_stay_as_they_are() -> None:
+    clock = Clock()
+    outage = Outage(clock)
+    waits = []
+
+    for hint in (30.0, 0.1, None, 3_600.0, None):
+        outage.extend(hint)
+        waits.append(round(outage.remaining(), 6))
+        clock.now += outage.remaining()
+
+    assert waits == [30.0, 0.1, 0.5, 3_600.0, 1.0]

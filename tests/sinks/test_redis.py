@@ -239,6 +239,27 @@ def test_alert_that_breaks_the_contract_is_refused_without_quoting_it(
     assert not [value for value in bad.values() if value and str(value) in refusal.value.detail]
 
 
+def test_alert_of_a_route_that_goes_elsewhere_is_not_written_and_the_others_of_its_batch_are(
+    redis_server: RedisServer, client: redis.Redis, prefix: str
+) -> None:
+    sink = RedisSink(redis_server.url, prefix, passed_over=["slack-only"])
+
+    outcomes = sink.deliver_batch(
+        [
+            alert(prefix, offset=0, id="a0", route="slack-only"),
+            alert(prefix, offset=1, id="a1"),
+            alert(prefix, offset=2, id="a2", route="nobody-knows-it-now"),
+            snapshot(prefix, b"1", offset=0),
+        ]
+    )
+    sink.close()
+
+    assert outcomes == [None] * 4
+    assert stream(client, prefix) == [b"a1", b"a2"]
+    assert queue(client, prefix, "slack-only") == []
+    assert client.get(snapshot_key(prefix, "w1")) == b"1"
+
+
 @pytest.mark.parametrize("value", [None, b"", b"[]", b'"\\ud800"', b'{"id": "\xff"}', b'{"id": "\\ud800"}'])
 def test_bytes_that_are_no_alert_are_refused(sink: RedisSink, prefix: str, value: bytes | None) -> None:
     with pytest.raises(Refused, match="bad_alert"):

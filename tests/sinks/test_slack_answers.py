@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from sinks.base import Refused, Unavailable
 from sinks.slack_errors import Blocked
 from tests.sinks.slack_server import Fault, SlackScript, says
-from tests.sinks.slacking import CHANNEL, VirtualTime, bot, drive, record, settled_sink, webhook
+from tests.sinks.slacking import CHANNEL, VirtualTime, drive, record, settled_sink, webhook
 
 
 @pytest.fixture
@@ -112,21 +112,18 @@ def test_token_that_went_bad_between_two_posts_blocks_already_at_the_read_back(
     assert slack.ids == []
 
 
-def test_route_without_a_channel_is_parked_and_one_that_is_not_for_slack_is_skipped(
-    slack: SlackScript, clock: VirtualTime
-) -> None:
-    options = bot(channels={"sales": CHANNEL, "archive": None})
-    records = [record(0, route="nowhere"), record(1, route="archive"), record(2)]
+def test_blocked_channel_is_said_again_after_an_hour(slack: SlackScript, clock: VirtualTime) -> None:
+    sink = settled_sink(slack, clock)
+    slack.closed_channels[CHANNEL] = says("is_archived")
 
-    parked = drive(settled_sink(slack, clock, options), records, clock)
+    with structlog.testing.capture_logs() as logs, pytest.raises(AssertionError, match="not delivered"):
+        drive(sink, [record(0)], clock, longest_s=2.5 * 3_600)
 
-    assert (slack.ids, parked) == (["a2"], ["no_channel"])
+    assert [line["event"] for line in logs] == ["slack.blocked"] * 3
 
 
-@pytest.mark.parametrize("value", [None, b"", b"{}", b"\xff", b'{"v":2}'])
-def test_record_that_is_no_alert_is_parked_without_its_values(
-    slack: SlackScript, clock: VirtualTime, value: bytes | None
-) -> None:
+@pytest.mark.parametrize("value", [b'{"v":2,"route":"sales"}', b'{"route":"sales"}'])
+def test_alert_that_breaks_the_contract_is_parked(slack: SlackScript, clock: VirtualTime, value: bytes) -> None:
     with pytest.raises(Refused) as refusal:
         settled_sink(slack, clock).deliver(replace(record(0), value=value))
 

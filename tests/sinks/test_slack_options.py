@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from sinks.slack_options import SlackOptions
+from signals.errors import ConfigError
+from sinks.slack_options import SlackOptions, read_webhooks
 
 HOOK = "https://hooks.slack.com/services/T0/B0/abc"
 CHANNELS = {"sales": "C0123456789"}
@@ -89,3 +90,26 @@ def test_secrets_do_not_show_when_options_are_printed() -> None:
     options = [SlackOptions(token="xoxb-canary", channels=CHANNELS), SlackOptions(webhooks={"sales": HOOK + "canary"})]
 
     assert "canary" not in f"{options} {[option.model_dump_json() for option in options]}"
+
+
+def test_webhooks_are_pairs_with_blanks_or_line_ends_between_them() -> None:
+    found = read_webhooks(f"sales={HOOK}\n  vip={HOOK}=\n")
+
+    assert {route: url.get_secret_value() for route, url in found.items()} == {"sales": HOOK, "vip": f"{HOOK}="}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (HOOK + "canary", "pair 1 is not route=URL"),
+        (f"sales={HOOK} canary", "pair 2 is not route=URL"),
+        ("sales=", "pair 1 is not route=URL"),
+        (f"={HOOK}canary", "pair 1 is not route=URL"),
+        (f"sales={HOOK} sales={HOOK}canary", "the route sales has two webhooks"),
+    ],
+)
+def test_webhooks_that_are_no_pairs_are_refused_without_being_quoted(text: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says) as error:
+        read_webhooks(text)
+
+    assert "canary" not in str(error.value)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from signals.contract import Alert
-from sinks.slack_render import Block, Links, Message, render
+from sinks.slack_render import Block, Links, Message, message_key, render
 from sinks.slack_text import clean, escape
 from tests.sinks.slacking import alert_values
 
@@ -75,25 +75,52 @@ def test_priority_is_in_the_message_and_in_its_notification(priority: str) -> No
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
-        ("converted", "Closed: the workspace converted to paid. Nothing is left to do."),
-        ("moved", "Closed: it goes on in the workspace of the user's company. Nothing is left to do."),
-        ("by hand", "Closed: by hand. Nothing is left to do."),
-        (None, "Closed: nobody needs to act. Nothing is left to do."),
+        ("converted", "Closed: the workspace pays now. No need to call or write about this any more."),
+        (
+            "moved",
+            "Closed: its user works in a workspace of his company now. You will hear of that one instead.",
+        ),
+        ("spoke to them on Monday.", "Closed: spoke to them on Monday. Nothing is left to do."),
+        (None, "Closed. Nothing is left to do."),
     ],
 )
 def test_closed_alert_says_why_and_asks_for_nothing(reason: str | None, words: str) -> None:
-    shown = texts(rendered(status="closed", reason=reason))
+    message = rendered(status="closed", reason=reason, priority="urgent")
+    shown = texts(message)
 
     assert words in shown
-    assert shown[1].startswith("Closed: Acme Inc")
-    assert not [text for text in shown if "What to do" in text]
+    assert message.text == "Closed: Acme Inc: 5 people active in 7 days"
+    assert not [text for text in shown if "What to do" in text or "urgent" in text]
 
 
-def test_updated_alert_says_so() -> None:
-    shown = texts(rendered(status="updated"))
+def test_updated_alert_says_so_and_shows_every_reason() -> None:
+    why = [{"fact": "active_users_7d", "value": 5, "threshold": 5}, {"fact": "seats", "value": 8, "threshold": 10}]
 
-    assert shown[1].startswith("Update: Acme Inc")
-    assert "Update: more has happened since the first message." in shown
+    message = rendered(status="updated", signal_ids=["s1", "s2"], why=why)
+
+    assert message.text == "[high] Update: Acme Inc: 5 people active in 7 days"
+    assert "Update: more has happened since the first message, 2 signals by now. All reasons so far:" in texts(message)
+    assert "Why:\n• active users 7d: 5 (threshold 5)\n• seats: 8 (threshold 10)" in texts(message)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "are_copies"),
+    [
+        (("open", 1), ("open", 1), True),
+        # A copy may have been bundled otherwise; it still tells of the same alert.
+        (("open", 1), ("open", 2), True),
+        (("open", 2), ("updated", 2), False),
+        (("updated", 2), ("updated", 2), True),
+        (("updated", 2), ("updated", 3), False),
+        (("updated", 3), ("closed", 3), False),
+        (("closed", 3), ("closed", 1), True),
+    ],
+)
+def test_messages_are_copies_by_alert_status_and_in_an_update_by_how_much_has_joined(
+    first: tuple[str, int], second: tuple[str, int], are_copies: bool
+) -> None:
+    assert (message_key("a1", *first) == message_key("a1", *second)) is are_copies
+    assert message_key("a1", *first) != message_key("a2", *first)
 
 
 def test_links_come_from_the_config_with_quoted_ids() -> None:
