@@ -8,7 +8,7 @@ import typer
 from confluent_kafka import KafkaException
 
 from signals.errors import PlgError
-from streams.commands import running, sinks, topics, trying
+from streams.commands import health, running, sinks, topics, trying
 from streams.commands.common import errors
 from streams.settings import read_settings
 
@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 for command in (running.demo, running.worker, trying.check, trying.replay, trying.backtest):
     app.command()(command)
+app.command()(health.health)
 app.add_typer(topics.app, name="topics")
 app.add_typer(sinks.app, name="sinks")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import threading
 import time
 
 import structlog
@@ -14,8 +15,10 @@ from streams.admin import require_topics
 from streams.app import Parts, build
 from streams.endings import EXIT_FAILED, Deadline, Watchdog, fail_stop
 from streams.first_start import position_sources
+from streams.health import HealthServer
 from streams.settings import Settings
 from streams.ticks import WallTicks
+from streams.worker_health import WorkerProbes
 
 log = structlog.get_logger()
 
@@ -28,14 +31,15 @@ def run_worker(config: Config, settings: Settings) -> int:
         The process's exit code.
 
     Raises:
-        PlgError: No broker, or topics that do not fit; the text says what to do.
+        PlgError: No broker, topics that do not fit, or a health port that is taken; the text says what to do.
     """
-    require_topics(config, settings)
-    position_sources(config, settings)
-    return asyncio.run(_run(config, settings))
+    with HealthServer(settings) as server:
+        require_topics(config, settings)
+        position_sources(config, settings)
+        return asyncio.run(_run(config, settings, server))
 
 
-async def _run(config: Config, settings: Settings) -> int:
+async def _run(config: Config, settings: Settings, server: HealthServer) -> int:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -53,9 +57,12 @@ async def _run(config: Config, settings: Settings) -> int:
     parts.consumer.is_recovered = parts.is_recovered
     parts.consumer.verify = parts.continuity.verify
     parts.consumer.drain_timeout_s = settings.drain_timeout_s
+    health = _Health(parts, settings, loop)
+    probes = WorkerProbes(parts, config, settings, health.turns)
+    server.start(probes)
     await parts.app.start()
     checkpoints = loop.create_task(parts.checkpoint.run_every(settings.checkpoint_s, lambda: parts.idle))
-    watchdog = Watchdog(_Health(parts, settings, loop).complaint)
+    watchdog = Watchdog(health.complaint)
     watchdog.start()
     ticks = WallTicks(config, settings) if config.clock is Clock.WALL else None
     log.info("worker.started", prefix=config.prefix, config=config.hash, clock=config.clock.value)
@@ -68,6 +75,7 @@ async def _run(config: Config, settings: Settings) -> int:
         fail_stop("worker.crashed", reason=repr(parts.app.crash_reason))
 
     log.info("worker.stopping")
+    probes.is_stopping = True
     deadline = Deadline(settings.stop_timeout_s, "stop.timeout").start()
     watchdog.stop()
     for task in (checkpoints, ticking):
@@ -89,7 +97,7 @@ async def _tick(parts: Parts, ticks: WallTicks, settings: Settings) -> None:
 
 
 class _Health:
-    """What the watchdog asks: is the loop turning, are sends acknowledged, does work move while there is lag."""
+    """What watchdog and probes ask: is the loop turning, are sends acknowledged, does work move while there is lag."""
 
     def __init__(self, parts: Parts, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
         self._parts = parts
@@ -108,6 +116,16 @@ class _Health:
         if self._parts.outbox.oldest_unacked_s() > self._settings.send_timeout_s:
             return "a send is not acknowledged"
         return self._no_progress(now)
+
+    def turns(self, within_s: float) -> bool:
+        """Whether the event loop turns in that time; waits for it, so ask from another thread."""
+        turned = threading.Event()
+        try:
+            self._loop.call_soon_threadsafe(turned.set)
+        except RuntimeError:
+            # Closed: the process is about to end.
+            return False
+        return turned.wait(within_s)
 
     def _turn(self) -> None:
         self._turned_at = time.monotonic()

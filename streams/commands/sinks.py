@@ -21,10 +21,18 @@ def redis(config: ConfigOption = None) -> None:
     from sinks.delivery import run_delivery
     from sinks.redis import RedisSink
     from streams.config_source import load_config
+    from streams.sink_health import sink_health
 
     configure_logs()
     settings = read_settings()
     loaded = load_config(config or settings.config)
     sink = RedisSink(settings.redis_url.get_secret_value(), loaded.prefix)
     session = {"session.timeout.ms": str(int(settings.session_timeout_s * 1_000))}
-    run_delivery(sink, settings.kafka, loaded.prefix, session, connect_timeout_s=settings.connect_timeout_s)
+    run_delivery(
+        sink,
+        settings.kafka,
+        loaded.prefix,
+        session,
+        connect_timeout_s=settings.connect_timeout_s,
+        watching=sink_health(settings),
+    )
