@@ -54,12 +54,12 @@ def ask(url: str, probe: str) -> tuple[bool, str]:
         with closing(http.client.HTTPConnection(host, port or 80, timeout=ASK_S)) as connection:
             connection.request("GET", f"/{probe}")
             answer = connection.getresponse()
-            found = json.loads(answer.read())
+            found = dict(json.loads(answer.read()))
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
         return False, f"not {probe}: {host}:{port or 80}: {reason}"
-    except ValueError:
+    except (ValueError, TypeError):
         return False, f"not {probe}: {host}:{port or 80} is no health server of ours"
-    is_well = answer.status == http.client.OK and found.pop("ok", False) is True
+    is_well = found.pop("ok", False) is True and answer.status == http.client.OK
     details = ", ".join(f"{name} {json.dumps(value)}" for name, value in found.items())
     return is_well, f"{'' if is_well else 'not '}{probe}: {details}"

@@ -41,3 +41,16 @@ def test_end_tells_the_length_and_the_next_outage_starts_small() -> None:
     outage.extend()
 
     assert (seconds, lasts_after_end, outage.remaining()) == (3.0, False, 0.5)
+
+
+def test_its_age_is_that_of_its_first_failure_and_zero_without_one() -> None:
+    clock = Clock()
+    outage = Outage(clock)
+    ages = [outage.age()]
+    outage.extend()
+    clock.now += 3
+    outage.extend()
+    ages.append(outage.age())
+    outage.end()
+
+    assert [*ages, outage.age()] == [0.0, 3.0, 0.0]
