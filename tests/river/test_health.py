@@ -52,7 +52,8 @@ def wait_until_ready(process: Process, address: str) -> list[dict[str, Any]]:
 def test_a_worker_is_ready_once_its_states_are_back_and_counts_what_went_through(
     tmp_path: Path, kafka: KafkaServer, own_redis: RedisServer, prefix: str
 ) -> None:
-    with river(tmp_path, kafka.address, prefix, redis_url=own_redis.url) as made:
+    few = "topics: {partitions: 4}\n"
+    with river(tmp_path, kafka.address, prefix, redis_url=own_redis.url, overrides=few) as made:
         made.extra["PLG_HEALTH"] = "127.0.0.1:0"
         first = made.worker()
         first_address = address_of(first)
