@@ -39,6 +39,8 @@ check: setup ## format, lint, types, import rules and the fast tests
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	$(PY) .venv/bin/lint-imports
+	.venv/bin/hadolint Dockerfile
+	$(PY) -m check_jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(PY) -m pytest -q -n 2 -m "not river"
 
 bench: setup ## events per second against stock Faust and a plain consumer loop
@@ -48,9 +50,11 @@ format: setup ## format the code and fix what ruff can fix
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
-lock: setup ## resolve requirements.lock anew from pyproject.toml
-	$(PY) -m uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
-	  --generate-hashes --no-header --no-annotate --output-file requirements.lock
+LOCK := $(PY) -m uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+
+lock: setup ## resolve both locks anew from pyproject.toml: everything, and what a container runs
+	$(LOCK) --all-extras --output-file requirements.lock
+	$(LOCK) --constraint requirements.lock --output-file requirements-run.lock
 
 clean: ## remove .venv, caches and what runs leave behind
 	rm -rf ./*-data .venv .cache .run .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis dist

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -15,6 +16,7 @@ from sinks.base import BatchSink, Delivery, Refused, Sink, Unavailable
 from sinks.dead_letters import DeadLetters
 from sinks.intake import BrokerUnreachable, Intake
 from sinks.outage import Outage
+from sinks.status import SinkStatus
 
 __all__ = ["BrokerUnreachable", "DeliveryLoop", "DeliveryReport", "run_delivery", "stop_on_signals"]
 
@@ -72,6 +74,7 @@ class DeliveryLoop:
         # One at a time where the sink is slow: polling and rebalances come between two records.
         self._batch = BATCH_RECORDS if isinstance(sink, BatchSink) and not commit_every_record else 1
         self._outage = Outage()
+        self._turned_at: float | None = None
         self._log = _log.bind(sink=sink.name)
         options = {**kafka_options, "bootstrap.servers": bootstrap}
         topics = [f"{prefix}.{topic}" for topic in sink.topics]
@@ -92,12 +95,29 @@ class DeliveryLoop:
             if self._intake.join(self._stop, connect_timeout_s):
                 self._log.info("sink.started")
                 while not self._stop.is_set():
+                    self._turned_at = time.monotonic()
                     self._step()
         finally:
             self._intake.leave()
             self.report.dropped = self._intake.dropped
         self._log.info("sink.stopped", **msgspec.structs.asdict(self.report))
         return self.report
+
+    def status(self) -> SinkStatus:
+        """How it stands now; to be asked from any thread."""
+        report, turned_at = self.report, self._turned_at
+        return SinkStatus(
+            sink=self._sink.name,
+            turned_s=0.0 if turned_at is None else time.monotonic() - turned_at,
+            is_member=self._intake.is_member,
+            partitions=self._intake.partitions,
+            in_hand=len(self._intake),
+            delivered=report.delivered,
+            parked=report.parked,
+            outages=report.outages,
+            is_waiting=bool(self._outage),
+            outage_age_s=self._outage.age(),
+        )
 
     def _step(self) -> None:
         remaining_s = self._outage.remaining()
@@ -169,7 +189,7 @@ def stop_on_signals(stop: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def run_delivery(
+def run_delivery(  # noqa: PLR0913  # what a command knows and the loop does not
     sink: Sink,
     bootstrap: str,
     prefix: str,
@@ -178,9 +198,13 @@ def run_delivery(
     *,
     commit_every_record: bool = False,
     connect_timeout_s: float | None = None,
+    watching: Callable[[DeliveryLoop], contextlib.AbstractContextManager[None]] | None = None,
 ) -> DeliveryReport:
     """
     Deliver to one sink until SIGTERM, SIGINT or `stop`; see `DeliveryLoop`.
+
+    Args:
+        watching: Wrapped around the run, such as a server that tells others its status.
 
     Raises:
         BrokerUnreachable: No broker was found in `connect_timeout_s`.
@@ -188,4 +212,5 @@ def run_delivery(
     stop = stop or threading.Event()
     with stop_on_signals(stop):
         loop = DeliveryLoop(sink, bootstrap, prefix, kafka_options or {}, stop, commit_every_record=commit_every_record)
-        return loop.run(connect_timeout_s)
+        with watching(loop) if watching is not None else contextlib.nullcontext():
+            return loop.run(connect_timeout_s)

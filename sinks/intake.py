@@ -66,12 +66,19 @@ class Intake:
         self._troubles: set[str] = set()
         self._has_joined = False
         self._is_paused = False
+        # Whether the group has taken us in, be it without a partition.
+        self.is_member = False
         ours = {"group.id": group, "enable.auto.commit": "false", "error_cb": self._note_error}
         self._consumer = Consumer({**_DEFAULTS, **options, **ours})
 
     def __len__(self) -> int:
         """Count the records in hand."""
         return len(self._pending)
+
+    @property
+    def partitions(self) -> int:
+        """Count the partitions that are ours."""
+        return len(self._assigned)
 
     def join(self, stop: threading.Event, timeout_s: float | None) -> bool:
         """
@@ -183,6 +190,7 @@ class Intake:
         if self._look_back_s is not None:
             begin(consumer, partitions, time.time() - self._look_back_s)
         self._assigned.update((p.topic, p.partition) for p in partitions)
+        self.is_member = True
         # A partition that was paused when it went may come back paused: let the next `read` resume it.
         self._is_paused = True
 
@@ -195,6 +203,7 @@ class Intake:
         self._forget(partitions)
 
     def _forget(self, partitions: list[TopicPartition]) -> None:
+        self.is_member = False
         gone = {(p.topic, p.partition) for p in partitions}
         self._assigned -= gone
         kept = [record for record in self._pending if (record.topic, record.partition) not in gone]

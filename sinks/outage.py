@@ -46,6 +46,11 @@ class Outage:
         """Count the seconds until the next attempt."""
         return max(0.0, self._next - self._clock()) if self else 0.0
 
+    def age(self) -> float:
+        """Count the seconds it has lasted so far; 0 without one. From any thread."""
+        since = self._since
+        return 0.0 if since is None else self._clock() - since
+
     def end(self) -> float:
         """
         Forget it.
@@ -53,6 +58,6 @@ class Outage:
         Returns:
             How many seconds it lasted.
         """
-        seconds = 0.0 if self._since is None else self._clock() - self._since
+        seconds = self.age()
         self._since = None
         return seconds

@@ -104,6 +104,8 @@ def _children(settings: Settings, logs: Path) -> Iterator[dict[str, subprocess.P
         "PLG_REDIS_URL": settings.redis_url.get_secret_value(),
         "PLG_SESSION_TIMEOUT_S": str(settings.session_timeout_s),
         "PLG_CONFIG": str(DEMO_CONFIG),
+        # Each its own: a PLG_HEALTH of this shell would be one port for both.
+        "PLG_HEALTH": "127.0.0.1:0",
     }
     children: dict[str, subprocess.Popen[bytes]] = {}
     try:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from signals.errors import ConfigError
@@ -15,6 +15,9 @@ from streams.secret_files import secrets_from_files
 from streams.tls import TlsFiles
 
 Seconds = Annotated[float, Field(gt=0)]
+# The value of PLG_HEALTH that opens no port.
+HEALTH_OFF = "off"
+MAX_PORT = 65_535
 
 
 class Settings(BaseSettings):
@@ -68,6 +71,18 @@ class Settings(BaseSettings):
     connect_timeout_s: Seconds = 10.0
     # Wall ticks: how often time moves for subjects that stay silent.
     tick_s: Seconds = 10.0
+    # Where the health server listens, `host:port`, or `off`.
+    health: str = "127.0.0.1:9464"
+    # A worker with more records than this waiting in its partitions is not ready.
+    ready_max_lag: Annotated[int, Field(ge=0)] = 100_000
+
+    @field_validator("health")
+    @classmethod
+    def _is_address_or_off(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if value != HEALTH_OFF and not (host and port.isdecimal() and int(port) <= MAX_PORT):
+            raise ValueError("must be host:port, such as 127.0.0.1:9464, or off")
+        return value
 
     @property
     def kafka_options(self) -> dict[str, str]:

@@ -278,13 +278,38 @@ class Consumer(CheckpointConsumer, driver.Consumer):
         self._thread.last_heartbeat = now_s()
         await super().on_partitions_assigned(assigned, generation_id)
 
+    @property
+    def has_joined(self) -> bool:
+        """Whether the group has ever taken us in."""
+        return self._thread.last_heartbeat is not None
+
+    def waiting(self) -> dict[TP, int | None]:
+        """
+        How many records wait in each assigned partition, changelogs left out; to be asked from any thread.
+
+        Returns:
+            Records not yet handed to an agent, as far as the last fetch showed; None where none has shown an end yet.
+        """
+        if not self.has_joined:
+            return {}
+        subscription = self._thread._ensure_consumer()._subscription.subscription  # noqa: SLF001  # aiokafka's public calls fail for a partition that goes meanwhile
+        assignment = subscription.assignment if subscription is not None else None
+        if assignment is None:
+            return {}
+        found: dict[TP, int | None] = {}
+        for place in assignment.tps:
+            tp, state = TP(place.topic, place.partition), assignment.state_value(place)
+            if self._is_changelog_tp(tp):
+                continue
+            # Where retention has moved the beginning past what was read last, the position knows and we do not.
+            position = state.position if state.has_valid_position else 0
+            done = max(self._read_offset.get(tp) or 0, position)
+            found[tp] = None if state.highwater is None else max(0, state.highwater - done)
+        return found
+
     def has_lag(self) -> bool:
         """True while some partition has records not yet handed to an agent, as far as the last fetch showed."""
-        for tp in self.assignment():
-            end = self.highwater(tp)
-            if end is not None and not self._is_changelog_tp(tp) and (self._read_offset[tp] or 0) < end:
-                return True
-        return False
+        return any(self.waiting().values())
 
     def heartbeat_age_s(self) -> float:
         """Seconds since the group last heard from us; 0 before the first join."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import threading
 import time
 
 import structlog
@@ -15,9 +16,11 @@ from streams.admin import require_topics
 from streams.app import Parts, build
 from streams.endings import EXIT_FAILED, Deadline, Watchdog, fail_stop
 from streams.first_start import position_sources
+from streams.health import HealthServer
 from streams.settings import Settings
 from streams.sources import NewSources, source_topics
 from streams.ticks import WallTicks
+from streams.worker_health import WorkerProbes
 
 log = structlog.get_logger()
 
@@ -30,16 +33,17 @@ def run_worker(config: Config, settings: Settings) -> int:
         The process's exit code.
 
     Raises:
-        PlgError: No broker, or topics that do not fit; the text says what to do.
+        PlgError: No broker, topics that do not fit, or a health port that is taken; the text says what to do.
     """
-    require_topics(config, settings)
-    sources = source_topics(config, settings)
-    log.info("source.topics", topics=list(sources))
-    position_sources(config, settings, sources)
-    return asyncio.run(_run(config, settings, sources))
+    with HealthServer(settings) as server:
+        require_topics(config, settings)
+        sources = source_topics(config, settings)
+        log.info("source.topics", topics=list(sources))
+        position_sources(config, settings, sources)
+        return asyncio.run(_run(config, settings, sources, server))
 
 
-async def _run(config: Config, settings: Settings, sources: tuple[str, ...]) -> int:
+async def _run(config: Config, settings: Settings, sources: tuple[str, ...], server: HealthServer) -> int:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -57,9 +61,12 @@ async def _run(config: Config, settings: Settings, sources: tuple[str, ...]) -> 
     parts.consumer.is_recovered = parts.is_recovered
     parts.consumer.verify = parts.continuity.verify
     parts.consumer.drain_timeout_s = settings.drain_timeout_s
+    health = _Health(parts, settings, loop)
+    probes = WorkerProbes(parts, config, settings, health.turns)
+    server.start(probes)
     await parts.app.start()
     checkpoints = loop.create_task(parts.checkpoint.run_every(settings.checkpoint_s, lambda: parts.idle))
-    watchdog = Watchdog(_Health(parts, settings, loop).complaint)
+    watchdog = Watchdog(health.complaint)
     watchdog.start()
     ticks = WallTicks(config, settings, sources) if config.clock is Clock.WALL else None
     log.info("worker.started", prefix=config.prefix, config=config.hash, clock=config.clock.value)
@@ -73,6 +80,7 @@ async def _run(config: Config, settings: Settings, sources: tuple[str, ...]) -> 
         fail_stop("worker.crashed", reason=repr(parts.app.crash_reason))
 
     log.info("worker.stopping")
+    probes.is_stopping = True
     deadline = Deadline(settings.stop_timeout_s, "stop.timeout").start()
     watchdog.stop()
     for task in (checkpoints, ticking, watching):
@@ -109,7 +117,7 @@ async def _watch_sources(config: Config, settings: Settings, sources: tuple[str,
 
 
 class _Health:
-    """What the watchdog asks: is the loop turning, are sends acknowledged, does work move while there is lag."""
+    """What watchdog and probes ask: is the loop turning, are sends acknowledged, does work move while there is lag."""
 
     def __init__(self, parts: Parts, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
         self._parts = parts
@@ -128,6 +136,16 @@ class _Health:
         if self._parts.outbox.oldest_unacked_s() > self._settings.send_timeout_s:
             return "a send is not acknowledged"
         return self._no_progress(now)
+
+    def turns(self, within_s: float) -> bool:
+        """Whether the event loop turns in that time; waits for it, so ask from another thread."""
+        turned = threading.Event()
+        try:
+            self._loop.call_soon_threadsafe(turned.set)
+        except RuntimeError:
+            # Closed: the process is about to end.
+            return False
+        return turned.wait(within_s)
 
     def _turn(self) -> None:
         self._turned_at = time.monotonic()

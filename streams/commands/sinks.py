@@ -26,6 +26,7 @@ def redis(config: ConfigOption = None) -> None:
     """
     from sinks.delivery import run_delivery
     from streams.config_source import load_config
+    from streams.sink_health import sink_health
     from streams.sink_setup import redis_sink
 
     configure_logs()
@@ -34,7 +35,12 @@ def redis(config: ConfigOption = None) -> None:
     sink = redis_sink(loaded, settings)
     sink.require_access()
     run_delivery(
-        sink, settings.kafka, loaded.prefix, _kafka_options(settings), connect_timeout_s=settings.connect_timeout_s
+        sink,
+        settings.kafka,
+        loaded.prefix,
+        _kafka_options(settings),
+        connect_timeout_s=settings.connect_timeout_s,
+        watching=sink_health(settings),
     )
 
 

@@ -54,3 +54,16 @@ def test_other_end_that_says_when_is_taken_at_its_word_and_the_growing_waits_sta
         clock.now += outage.remaining()
 
     assert waits == [30.0, 0.1, 0.5, 3_600.0, 1.0]
+
+
+def test_its_age_is_that_of_its_first_failure_and_zero_without_one() -> None:
+    clock = Clock()
+    outage = Outage(clock)
+    ages = [outage.age()]
+    outage.extend()
+    clock.now += 3
+    outage.extend()
+    ages.append(outage.age())
+    outage.end()
+
+    assert [*ages, outage.age()] == [0.0, 3.0, 0.0]

@@ -1,0 +1,262 @@
+"""Every metric by name, with its meaning and where its value is read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    # Not at run time: a sink must not carry Faust.
+    from signals.config import Config
+    from sinks.status import SinkStatus
+    from streams.app import Parts
+    from streams.tables import StateTable
+
+T = TypeVar("T")
+# One value, or one for each value of the label.
+Values = float | Mapping[str, float]
+
+
+class Kind(StrEnum):
+    """Whether a value only grows while the process lives."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+
+
+@dataclass(frozen=True)
+class Metric(Generic[T]):
+    """
+    One metric.
+
+    Args:
+        read: Reads its value from what is observed, in the thread of the server and only when somebody asks.
+        label: What its values are told apart by; empty for a single value.
+    """
+
+    name: str
+    kind: Kind
+    meaning: str
+    read: Callable[[T], Values]
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class WorkerView:
+    """What the metrics of a worker are read from."""
+
+    parts: Parts
+    config: Config
+
+
+WORKER: tuple[Metric[WorkerView], ...] = (
+    Metric(
+        "plg_config_info",
+        Kind.GAUGE,
+        "Always 1; the label is the hash of the config in force.",
+        lambda view: {view.config.hash: 1},
+        "config",
+    ),
+    Metric(
+        "plg_events_ingested_total",
+        Kind.COUNTER,
+        "Records taken from the product's topics, dead letters included.",
+        lambda view: view.parts.metrics.ingested,
+    ),
+    Metric(
+        "plg_dead_letters_total",
+        Kind.COUNTER,
+        "Records and firings set aside as dead letters, by reason.",
+        lambda view: _copy(view.parts.metrics.dead_letters),
+        "reason",
+    ),
+    Metric(
+        "plg_records_applied_total",
+        Kind.COUNTER,
+        "Records that a keyed step has applied or passed over, ticks included, by step.",
+        lambda view: {
+            "users": view.parts.metrics.user_records,
+            "workspaces": view.parts.metrics.workspace_records,
+        },
+        "step",
+    ),
+    Metric(
+        "plg_facts_total",
+        Kind.COUNTER,
+        "Facts sent from users to workspaces.",
+        lambda view: view.parts.metrics.facts,
+    ),
+    Metric(
+        "plg_signals_total",
+        Kind.COUNTER,
+        "Signals sent, by name.",
+        lambda view: _copy(view.parts.metrics.signals),
+        "signal",
+    ),
+    Metric(
+        "plg_alerts_total",
+        Kind.COUNTER,
+        "Alerts sent, by the signal that opened them.",
+        lambda view: _copy(view.parts.metrics.alerts),
+        "signal",
+    ),
+    Metric(
+        "plg_verdicts_total",
+        Kind.COUNTER,
+        "Decisions of policy, waiting ones included, by verdict.",
+        lambda view: _copy(view.parts.metrics.verdicts),
+        "verdict",
+    ),
+    Metric(
+        "plg_notes_total",
+        Kind.COUNTER,
+        "What the steps noticed about records (repeated, duplicate, ambiguous and so on), by note.",
+        lambda view: _copy(view.parts.metrics.notes),
+        "note",
+    ),
+    Metric(
+        "plg_rule_errors_total",
+        Kind.COUNTER,
+        "Rules that raised an exception, by rule; each is a defect.",
+        lambda view: _copy(view.parts.metrics.rule_errors),
+        "rule",
+    ),
+    Metric(
+        "plg_checkpoints_total",
+        Kind.COUNTER,
+        "Checkpoints that were committed.",
+        lambda view: view.parts.metrics.checkpoints,
+    ),
+    Metric(
+        "plg_checkpoint_duration_seconds",
+        Kind.GAUGE,
+        "From the barrier of the last checkpoint to its commit.",
+        lambda view: view.parts.metrics.checkpoint_s,
+    ),
+    Metric(
+        "plg_lag_records",
+        Kind.GAUGE,
+        "Records waiting in this worker's partitions of an input log, by topic; sum over the workers.",
+        lambda view: _lag_by_topic(view.parts),
+        "topic",
+    ),
+    Metric(
+        "plg_partitions_assigned",
+        Kind.GAUGE,
+        "Partitions that the group has given to this worker, by input topic.",
+        lambda view: Counter(tp.topic for tp in view.parts.consumer.waiting()),
+        "topic",
+    ),
+    Metric(
+        "plg_partitions_recovered",
+        Kind.GAUGE,
+        "Partitions whose states have been read back from the changelog, by table.",
+        lambda view: {table.name: len(table.recovered) for table in _tables(view.parts)},
+        "table",
+    ),
+    Metric(
+        "plg_records_restored_total",
+        Kind.COUNTER,
+        "Records read back from the changelog: a recovery moves while this grows, by table.",
+        lambda view: {table.name: table.restored for table in _tables(view.parts)},
+        "table",
+    ),
+    Metric(
+        "plg_subjects",
+        Kind.GAUGE,
+        "Subjects whose state this worker holds, by table.",
+        lambda view: {
+            table.name: sum(len(shard) for shard in list(table.shards.values())) for table in _tables(view.parts)
+        },
+        "table",
+    ),
+    Metric(
+        "plg_sends_unacknowledged",
+        Kind.GAUGE,
+        "Sends that the broker has not acknowledged yet.",
+        lambda view: view.parts.outbox.outstanding,
+    ),
+    Metric(
+        "plg_send_oldest_unacknowledged_seconds",
+        Kind.GAUGE,
+        "Age of the oldest of them; at PLG_SEND_TIMEOUT_S the worker ends itself.",
+        lambda view: view.parts.outbox.oldest_unacked_s(),
+    ),
+    Metric(
+        "plg_heartbeat_age_seconds",
+        Kind.GAUGE,
+        "Since the group last answered; at half of PLG_SESSION_TIMEOUT_S the worker ends itself.",
+        lambda view: view.parts.consumer.heartbeat_age_s(),
+    ),
+)
+
+SINK: tuple[Metric[SinkStatus], ...] = (
+    Metric(
+        "plg_sink_delivered_total",
+        Kind.COUNTER,
+        "Records that the sink's other end has taken.",
+        lambda status: {status.sink: status.delivered},
+        "sink",
+    ),
+    Metric(
+        "plg_sink_parked_total",
+        Kind.COUNTER,
+        "Records refused for good, now dead letters.",
+        lambda status: {status.sink: status.parked},
+        "sink",
+    ),
+    Metric(
+        "plg_sink_outages_total",
+        Kind.COUNTER,
+        "Times the other end was unavailable.",
+        lambda status: {status.sink: status.outages},
+        "sink",
+    ),
+    Metric(
+        "plg_sink_waiting",
+        Kind.GAUGE,
+        "1 during an outage, else 0.",
+        lambda status: {status.sink: int(status.is_waiting)},
+        "sink",
+    ),
+    Metric(
+        "plg_sink_outage_age_seconds",
+        Kind.GAUGE,
+        "How long the present outage has lasted, 0 without one.",
+        lambda status: {status.sink: status.outage_age_s},
+        "sink",
+    ),
+    Metric(
+        "plg_sink_records_in_hand",
+        Kind.GAUGE,
+        "Records read and neither delivered nor parked yet.",
+        lambda status: {status.sink: status.in_hand},
+        "sink",
+    ),
+    Metric(
+        "plg_sink_partitions_assigned",
+        Kind.GAUGE,
+        "Partitions that the group has given to this sink.",
+        lambda status: {status.sink: status.partitions},
+        "sink",
+    ),
+)
+
+
+def _copy(counter: Mapping[str, int]) -> dict[str, float]:
+    # In one go: the loop's thread may add a name meanwhile.
+    return dict(counter)
+
+
+def _tables(parts: Parts) -> Iterable[StateTable]:  # type: ignore[type-arg]  # of either state
+    return parts.users, parts.workspaces
+
+
+def _lag_by_topic(parts: Parts) -> dict[str, float]:
+    lag: Counter[str] = Counter()
+    for tp, records in parts.consumer.waiting().items():
+        lag[tp.topic] += records or 0
+    return dict(lag)
