@@ -48,9 +48,11 @@ def webhook_faults() -> list[Fault]:
 
 
 @pytest.mark.parametrize(
-    ("way", "options", "faults"), [("bot token", bot, bot_faults()), ("webhook", webhook, webhook_faults())]
+    ("way", "options", "faults"),
+    [("bot token", bot, bot_faults()), ("webhook", webhook, webhook_faults())],
+    ids=["bot", "webhook"],
 )
-def test_every_fault_injected_three_times_in_a_row(
+def test_every_fault_three_times_in_a_row(
     slack: SlackServer,
     clock: VirtualTime,
     report: Callable[[str], None],
@@ -61,7 +63,7 @@ def test_every_fault_injected_three_times_in_a_row(
     rows = {fault.name: counted(slack, clock, options, fault) for fault in faults}
 
     for name, (lost, doubled, parked) in rows.items():
-        report(f"{way}: {name} x3: {lost} lost, {doubled} doubled, {parked} parked of {ALERTS}")
+        report(f"{name}: {lost} lost, {doubled} doubled, {parked} parked of {ALERTS}")
     assert not [name for name, (lost, _, _) in rows.items() if lost]
     parked_by = {name for name, (_, _, parked) in rows.items() if parked}
     assert parked_by == set(PARKED if way == "bot token" else PARKED.values())
