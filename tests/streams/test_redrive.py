@@ -343,10 +343,10 @@ def test_a_letter_that_the_rebuild_wrote_anew_is_not_settled(bus: Bus) -> None:
 
 
 def test_no_tick_overtakes_what_was_redriven(bus: Bus) -> None:
-    bus.create(bus.source, bus.topics.user_events, bus.topics.workspace_facts)
+    bus.create(bus.source, bus.topics.commands, bus.topics.user_events, bus.topics.workspace_facts)
     bus.letter(1)
     bus.redrive()
-    ticks = TickSender(bus.config, bus.settings)
+    ticks = TickSender(bus.config, bus.settings, (bus.source,))
 
     ticks.note(NOON)
     ticks.relay()
@@ -366,7 +366,7 @@ def test_a_first_start_at_latest_passes_over_nothing_that_was_redriven(bus: Bus)
     bus.letter(1)
     bus.redrive()
 
-    position_sources(bus.config, bus.settings)
+    position_sources(bus.config, bus.settings, (bus.source,))
 
     assert bus.config.source.start == "latest"
     assert bus.committed(bus.source) == [1, 0]
