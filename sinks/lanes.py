@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sinks.base import Sink
 from sinks.delivery import DeliveryLoop, DeliveryReport, stop_on_signals
+from sinks.status import SinkStatus, together
 
 
 class _Lane(threading.Thread):
@@ -29,7 +31,18 @@ class _Lane(threading.Thread):
             self._stop_all.set()
 
 
-def run_lanes(
+class Lanes:
+    """The lanes of one process, as whoever asks sees them: as one sink."""
+
+    def __init__(self, loops: Mapping[str, DeliveryLoop]) -> None:
+        self._loops = loops
+
+    def status(self) -> SinkStatus:
+        """How they stand now, all together; to be asked from any thread."""
+        return together([loop.status() for loop in self._loops.values()])
+
+
+def run_lanes(  # noqa: PLR0913  # as `run_delivery`
     lanes: Sequence[Sink],
     bootstrap: str,
     prefix: str,
@@ -38,12 +51,16 @@ def run_lanes(
     *,
     connect_timeout_s: float | None = None,
     look_back_s: float | None = None,
+    watching: Callable[[Lanes], contextlib.AbstractContextManager[None]] | None = None,
 ) -> dict[str, DeliveryReport]:
     """
     Deliver in all lanes until SIGTERM, SIGINT or `stop`, committing after every record; see `DeliveryLoop`.
 
     A lane that waits holds back no other. One that ends by an error ends all: a process that delivers in part would
     look well from outside.
+
+    Args:
+        watching: Wrapped around the run, such as a server that tells others its status.
 
     Returns:
         What each lane did, by its name.
@@ -61,10 +78,11 @@ def run_lanes(
             for lane in lanes
         }
         threads = [_Lane(loop, name, stop, connect_timeout_s) for name, loop in loops.items()]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with watching(Lanes(loops)) if watching is not None else contextlib.nullcontext():
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
     for thread in threads:
         if thread.error is not None:
             raise thread.error

@@ -91,6 +91,7 @@ def _who(alert: Alert) -> Block:
         "Workspace": f"{name} ({workspace})" if name else workspace,
         "Domain": clean(alert.domain or ""),
         "User": clean(alert.user_id or ""),
+        "E-mail": clean(alert.email or ""),
         # An alert whose workspace nobody scored has no parts.
         "Score": _number(alert.score) + " of 100" if alert.score_parts else "",
     }

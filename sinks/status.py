@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 
@@ -23,3 +25,23 @@ class SinkStatus(msgspec.Struct, frozen=True):
     outages: int
     is_waiting: bool
     outage_age_s: float
+
+
+def together(lanes: Sequence[SinkStatus]) -> SinkStatus:
+    """
+    The status of a sink of several lanes: as well as the worst of them, and what they have done summed up.
+
+    Its name is that of the lanes up to the first `-`, behind which their routes stand.
+    """
+    return SinkStatus(
+        sink=lanes[0].sink.partition("-")[0],
+        turned_s=max(lane.turned_s for lane in lanes),
+        is_member=all(lane.is_member for lane in lanes),
+        partitions=sum(lane.partitions for lane in lanes),
+        in_hand=sum(lane.in_hand for lane in lanes),
+        delivered=sum(lane.delivered for lane in lanes),
+        parked=sum(lane.parked for lane in lanes),
+        outages=sum(lane.outages for lane in lanes),
+        is_waiting=any(lane.is_waiting for lane in lanes),
+        outage_age_s=max(lane.outage_age_s for lane in lanes),
+    )

@@ -13,6 +13,7 @@ from kafka.errors import KafkaError
 
 from signals.config import Config
 from signals.errors import PlgError
+from streams.first_start import rewind_sources
 from streams.reach import BrokerUnavailable, require_broker
 from streams.settings import Settings
 from streams.settling import settle_dead_letters
@@ -129,6 +130,8 @@ def reset_topics(config: Config, settings: Settings) -> list[str]:
         if present:
             client.delete_topics(sorted(present))
         client.delete_groups([config.prefix])
+        sources = config.source.among(there, config.prefix)
+    rewind_sources(config, settings, sources)
     return create_topics(config, settings)
 
 

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from signals.config import Config
 from signals.errors import ConfigError
-from signals.sources import EARLIEST
+from signals.sources import EARLIEST, LATEST
 from streams.settings import Settings
 
 log = structlog.get_logger()
@@ -48,6 +48,35 @@ def position_sources(config: Config, settings: Settings, topics: Sequence[str]) 
     except KafkaException as error:
         # Most likely another worker has joined in between; then it has set the positions.
         log.warning("source.not_positioned", error=str(error.args[0]))
+    finally:
+        consumer.close()
+
+
+def rewind_sources(config: Config, settings: Settings, topics: Sequence[str]) -> None:
+    """
+    Commit the beginnings of topics for a group that has just been forgotten, so that a rebuild reads all they hold.
+
+    Only where the config begins at `latest`: its first start would pass over what is to be read again. Earlier than a
+    time in the config nothing is wanted, and `earliest` begins there anyway.
+
+    Args:
+        topics: The customer's topics; one that does not exist is passed over.
+
+    Raises:
+        KafkaException: The broker does not answer, or a worker has joined in between.
+    """
+    if config.source.start != LATEST:
+        return
+    timeout_s = settings.connect_timeout_s
+    consumer = Consumer({**settings.kafka_options, "group.id": config.prefix, "enable.auto.commit": False})
+    try:
+        begins = []
+        for topic in topics:
+            for partition in consumer.list_topics(topic, timeout=timeout_s).topics[topic].partitions:
+                low, _ = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=timeout_s)
+                begins.append(TopicPartition(topic, partition, low))
+        if begins:
+            consumer.commit(offsets=begins, asynchronous=False)
     finally:
         consumer.close()
 

@@ -62,6 +62,7 @@ def slack(config: ConfigOption = None) -> None:
     from sinks.lanes import run_lanes
     from sinks.slack_routing import LOOK_BACK_S, slack_lanes
     from streams.config_source import load_config
+    from streams.sink_health import sink_health
     from streams.sink_setup import slack_options
 
     configure_logs()
@@ -74,6 +75,7 @@ def slack(config: ConfigOption = None) -> None:
         _kafka_options(settings),
         connect_timeout_s=settings.connect_timeout_s,
         look_back_s=LOOK_BACK_S,
+        watching=sink_health(settings),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -55,6 +56,12 @@ class Process:
         """Lines of its log that are no everyday news."""
         levels = ('"level": "error"', '"level": "critical"', '"level": "warning"', "Traceback")
         return [line for line in self.log.splitlines() if any(level in line for level in levels)]
+
+    def health_address(self) -> str:
+        """Where its health server listens; the river's PLG_HEALTH must let it choose a port."""
+        self.wait_for_log("health.listening")
+        [line] = [line for line in self.log.splitlines() if "health.listening" in line]
+        return str(json.loads(line)["address"])
 
     def wait_for_log(self, text: str, timeout_s: float = 30.0) -> None:
         wait_for(lambda: text in self.log, timeout_s, lambda: f"{text!r} in the log:\n{self.log[-2_000:]}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from contextlib import closing
 from pathlib import Path
@@ -28,12 +27,6 @@ def play(made: River, *, seed: int) -> int:
     return len(events) + 1
 
 
-def address_of(process: Process) -> str:
-    process.wait_for_log("health.listening")
-    [line] = [line for line in process.log.splitlines() if "health.listening" in line]
-    return str(json.loads(line)["address"])
-
-
 def wait_until_ready(process: Process, address: str) -> list[dict[str, Any]]:
     """Ask until the answer is yes; returns every answer."""
     answers: list[dict[str, Any]] = []
@@ -56,7 +49,7 @@ def test_a_worker_is_ready_once_its_states_are_back_and_counts_what_went_through
     with river(tmp_path, kafka.address, prefix, redis_url=own_redis.url, overrides=few) as made:
         made.extra["PLG_HEALTH"] = "127.0.0.1:0"
         first = made.worker()
-        first_address = address_of(first)
+        first_address = first.health_address()
         assert request(first_address, "/live")[0] == 200
         wait_until_ready(first, first_address)
 
@@ -68,7 +61,7 @@ def test_a_worker_is_ready_once_its_states_are_back_and_counts_what_went_through
         assert first.terminate() == 0
 
         second = made.worker()
-        second_address = address_of(second)
+        second_address = second.health_address()
         answers = wait_until_ready(second, second_address)
         recovered = metrics(second_address)
         assert not answers[0]["ok"]
@@ -103,7 +96,7 @@ def _check_sink(made: River, own_redis: RedisServer) -> None:
     """A sink whose Redis is away lives and is not ready; once Redis is back it is, and has delivered everything."""
     own_redis.stop()
     sink = made.redis_sink()
-    address = address_of(sink)
+    address = sink.health_address()
 
     wait_for(lambda: ready(address)[1].get("available") is False, 30, lambda: f"{ready(address)}\n{sink.log[-1_000:]}")
     assert request(address, "/live")[0] == 200

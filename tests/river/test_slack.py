@@ -14,6 +14,7 @@ from tests.river.comparing import check_one_message
 from tests.river.harness import NOBODY, River, river, wait_for
 from tests.servers import KafkaServer, RedisServer
 from tests.sinks.slack_server import HOOK_PATH, TOKEN, Fault, SlackScript, SlackServer
+from tests.streams.asking import ready
 
 CHANNEL = "C0123456789"
 TO_SLACK = f"routes: [{{sinks: [redis, slack], channel: {CHANNEL}}}]\n"
@@ -86,11 +87,13 @@ def test_worker_detects_while_slack_is_down_and_afterwards_each_alert_is_posted_
 ) -> None:
     slack.script.closed_channels[CHANNEL] = Fault("down", status=503, body="")
     with river(tmp_path, kafka.address, prefix, overrides=TO_SLACK + FEW_PARTITIONS + at(slack)) as made:
-        made.extra.update(PLG_SLACK_TOKEN=TOKEN, no_proxy="127.0.0.1")
+        made.extra.update(PLG_SLACK_TOKEN=TOKEN, no_proxy="127.0.0.1", PLG_HEALTH="127.0.0.1:0")
         sink, worker = made.start("sinks", "slack"), made.worker()
         replay(made, "before", range(6))
         made.wait_until_settled()
         sink.wait_for_log("sink.waiting")
+        address = sink.health_address()
+        in_outage = ready(address)
 
         replay(made, "during", range(6, 12))
         made.wait_until_settled()
@@ -103,6 +106,9 @@ def test_worker_detects_while_slack_is_down_and_afterwards_each_alert_is_posted_
             60,
             lambda: f"{made.left(made.topics.alerts, group)} left\n{sink.log[-2_000:]}",
         )
+
+        wait_for(lambda: ready(address)[0] == 200, 20, lambda: str(ready(address)))
+        assert (in_outage[0], in_outage[1]["sink"], in_outage[1]["available"]) == (503, "slack", False)
 
         assert (worker.terminate(), sink.terminate()) == (0, 0)
     assert len(detected) == 12

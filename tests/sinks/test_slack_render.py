@@ -60,6 +60,11 @@ def test_message_reads_as_in_the_golden_file() -> None:
     assert json.loads(shown) == json.loads(GOLDEN.read_text())
 
 
+@pytest.mark.parametrize(("email", "shown"), [("ann@acme.com", True), (None, False)])
+def test_address_is_shown_where_the_alert_has_one(email: str | None, shown: bool) -> None:
+    assert ("E-mail: ann@acme.com" in texts(rendered(email=email))) is shown
+
+
 def test_alert_of_a_workspace_without_a_score_shows_none() -> None:
     assert not [text for text in texts(rendered()) if "Score" in text]
 

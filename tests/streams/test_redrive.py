@@ -339,6 +339,19 @@ def test_a_letter_that_the_rebuild_wrote_anew_is_not_settled(bus: Bus) -> None:
     assert (plan.total, plan.copies, plan.settled) == (1, 1, 0)
 
 
+def test_a_rebuild_begins_with_all_the_topic_holds_where_a_first_start_would_begin_at_its_end(bus: Bus) -> None:
+    bus.create(bus.source)
+    bus.send(bus.source, 0, b"before")
+    position_sources(bus.config, bus.settings, (bus.source,))
+    first_start = bus.committed(bus.source)
+
+    bus.reset()
+    position_sources(bus.config, bus.settings, (bus.source,))
+
+    assert bus.config.source.start == "latest"
+    assert (first_start, bus.committed(bus.source)) == ([1, 0], [0, 0])
+
+
 # What ingest reads beside the customer's topics counts like them.
 
 
