@@ -171,7 +171,7 @@ def _watch(  # noqa: PLR0913  # the parts it looks at
     started = time.monotonic()
     last_id = b"0"
     shown = 0.0
-    with contextlib.nullcontext() if plain else Live(console=console, refresh_per_second=4) as live:
+    with contextlib.nullcontext() if plain else Live(console=console, auto_refresh=False) as live:
         while not stop.is_set() and (for_s is None or time.monotonic() - started < for_s):
             for name, child in children.items():
                 if child.poll() is not None:
@@ -187,7 +187,8 @@ def _watch(  # noqa: PLR0913  # the parts it looks at
             lag.read_into(progress)
             tally.read()
             if live is not None:
-                live.update(screen(progress, rows=max(3, (console.height - 16) // 2)))
+                # Here and not in a thread of its own, where a view that cannot be drawn would only stand still.
+                live.update(screen(progress, rows=max(3, (console.height - 16) // 2)), refresh=True)
             elif time.monotonic() - shown > 2.0:  # noqa: PLR2004  # seconds between two lines
                 shown = time.monotonic()
                 console.print(status_line(progress), style="dim")

@@ -101,6 +101,9 @@ def _decisions(progress: Progress) -> Table:
     table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 1), min_width=36)
     for verdict, count in progress.verdicts.most_common(len(FUNNEL)):
         table.add_row(verdict.replace("_", " "), f"{count:,}")
+    if not progress.verdicts:
+        # A table without rows cannot have a width.
+        table.add_row("nothing yet", "")
     return table
 
 

@@ -64,3 +64,10 @@ def test_screen_shows_speed_lag_funnel_decisions_and_the_newest_alerts_first() -
 
 def test_status_says_when_there_is_nothing_more_to_play() -> None:
     assert status_line(Progress(finished=True)).startswith("history played; waiting")
+
+
+def test_screen_before_anything_has_happened_can_be_shown() -> None:
+    text = shown(Progress())
+
+    assert "0 signals, 0 alerts" in text
+    assert "nothing yet" in text
