@@ -7,7 +7,9 @@ state read-only and say what they found, and the engine records it. The caller s
 
 from __future__ import annotations
 
-from signals import alerting, policy
+from collections.abc import Mapping
+
+from signals import policy
 from signals.attempts import Attempt, add_attempt
 from signals.billing import text
 from signals.case import Case
@@ -126,12 +128,10 @@ def step_workspace(
         return out
     if workspace is None:
         workspace = WorkspaceState()
-    if isinstance(record, Command):
-        policy.obey(Case(key, workspace, record.time, record.time, engine, out, fence.muted), record)
+    if isinstance(record, Fact):
+        _apply_to_workspace(workspace, record, Place(partition, offset), fence.muted, engine, out)
     else:
-        now = record.time if record.ingested_at is None else max(record.time, record.ingested_at)
-        case = Case(key, workspace, record.time, now, engine, out, fence.muted)
-        _apply_to_workspace(case, record, Place(partition, offset))
+        policy.obey(Case(key, workspace, record.time, record.time, engine, out, fence.muted), record)
     shard.touch(key, workspace, offset)
     return out
 
@@ -224,25 +224,35 @@ def _count_attempt(user: UserState, event: Event, engine: Engine) -> Attempt:
     return attempt
 
 
-def _apply_to_workspace(case: Case, fact: Fact, place: Place) -> None:
-    workspace, engine, out = case.workspace, case.engine, case.out
-    if fact.kind is _OBSERVED and workspace.due is not None and workspace.due < fact.time:
-        # An event moves its workspace's clock first; one exactly at the due time comes before the timer.
-        policy.fire_due(case, fact.time - 1)
+def _apply_to_workspace(  # a case is made only where policy is asked: most facts never are
+    workspace: WorkspaceState, fact: Fact, place: Place, muted: Mapping[str, int], engine: Engine, out: Outputs
+) -> None:
+    kind = fact.kind
+    if kind is _OBSERVED:
+        if workspace.due is not None and workspace.due < fact.time:
+            # An event moves its workspace's clock first; one exactly at the due time comes before the timer.
+            policy.fire_due(_case(workspace, fact, muted, engine, out), fact.time - 1)
+    elif kind in _ASKING:
+        apply_fact(workspace, fact, engine.watched, engine.terms)
+        policy.answer(_case(workspace, fact, muted, engine, out), fact, place.partition, place.offset)
+        return
+    elif kind is _CARRIED:
+        policy.receive(_case(workspace, fact, muted, engine, out), fact)
+        return
     was_open = policy.is_open(workspace, engine)
     change = apply_fact(workspace, fact, engine.watched, engine.terms)
-    if fact.kind in _ASKING:
-        policy.answer(case, fact, place.partition, place.offset)
-        return
-    if fact.kind is _CARRIED:
-        policy.receive(case, fact)
-        return
     has_opened = not was_open and policy.is_open(workspace, engine)
     if change.plan is not None and workspace.has_converted(change.plan):
-        alerting.close_all(case, "converted")
-    if fact.kind is _OBSERVED:
+        policy.close(_case(workspace, fact, muted, engine, out), "converted")
+    if kind is _OBSERVED:
         asked = engine.for_fact(fact, change)
         if asked:
             judge_workspace(workspace, fact, asked, change, engine, out)
     if fact.signals or out.signals or has_opened:
+        case = _case(workspace, fact, muted, engine, out)
         policy.judge(case, [*fact.signals, *out.signals], has_opened=has_opened, is_asked=fact.is_asked)
+
+
+def _case(workspace: WorkspaceState, fact: Fact, muted: Mapping[str, int], engine: Engine, out: Outputs) -> Case:
+    now = fact.time if fact.ingested_at is None else max(fact.time, fact.ingested_at)
+    return Case(fact.workspace_id, workspace, fact.time, now, engine, out, muted)

@@ -43,6 +43,10 @@ class FactKind(StrEnum):
     CARRIED = "carried"
 
 
+# Looking a member up in its enum costs more than the comparison.
+_CARRIED = FactKind.CARRIED
+
+
 class Firing(msgspec.Struct, omit_defaults=True, frozen=True, gc=False):
     """
     A rule fired for a subject at a moment: a signal before it is written for readers.
@@ -144,7 +148,7 @@ class Fact(msgspec.Struct, tag="fact", tag_field="log", omit_defaults=True, gc=F
     @property
     def origin(self) -> str:
         """Which log, and which partition of it, the coordinate counts in: that of the users, or this one itself."""
-        return f"{'w' if self.kind is FactKind.CARRIED else 'u'}{self.partition}"
+        return f"w{self.partition}" if self.kind is _CARRIED else f"u{self.partition}"
 
     @property
     def coordinate(self) -> Coordinate:

@@ -134,7 +134,13 @@ def obey(case: Case, command: Command) -> None:
     elif command.order is Order.SNOOZE:
         policy.snoozed_until = command.until
     else:
-        alerting.close_all(case, command.reason or "done")
+        close(case, command.reason or "done")
+    _set_due(case)
+
+
+def close(case: Case, reason: str) -> None:
+    """Close every open alert of a workspace: nobody needs to act on them any more."""
+    alerting.close_all(case, reason)
     _set_due(case)
 
 
