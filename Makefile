@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench format lock clean
+.PHONY: help setup run test explore check bench format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,9 @@ run: setup ## broker, Redis, worker, sink and a simulated SaaS on this machine: 
 
 test: setup ## the whole suite on the most real Kafka and Redis to be had; it says which
 	$(PY) -m pytest
+
+explore: setup ## end a worker at every durable operation, all pairs of them too (about an hour; SEED=1 for another)
+	$(PY) -m tests.streams.explore --seed $(or $(SEED),0) --pairs $(or $(PAIRS),all)
 
 check: setup ## format, lint, types, import rules and the fast tests
 	$(PY) -m ruff format --check .

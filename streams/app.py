@@ -70,6 +70,17 @@ class Parts:
         """The app's consumer, ours by construction."""
         return cast(Consumer, self.app.consumer)
 
+    def prepare(self, settings: Settings) -> None:
+        """Make Faust's consumer and tell it what it needs of the other parts; before the app starts."""
+        self.app.in_worker = True
+        self.app.finalize()
+        consumer = self.consumer
+        consumer.checkpoint = self.last_checkpoint
+        consumer.gapless = frozenset({self.topics.user_events, self.topics.workspace_facts})
+        consumer.is_recovered = self.is_recovered
+        consumer.verify = self.continuity.verify
+        consumer.drain_timeout_s = settings.drain_timeout_s
+
     @property
     def idle(self) -> bool:
         """True while there is nothing to checkpoint: the group rebalances, or tables recover."""
@@ -86,10 +97,13 @@ def build(config: Config, settings: Settings, sources: Sequence[str]) -> Parts:
     Returns:
         The parts, with the agents registered.
     """
+    return assemble(config, settings, sources, faust_app(config, settings), Outbox(settings.kafka_options))
+
+
+def assemble(config: Config, settings: Settings, sources: Sequence[str], app: faust.App, outbox: Outbox) -> Parts:
+    """Put a worker together around what talks to the brokers: Faust's app and the outbox."""
     topics = Topics(config.prefix, config.topics.partitions)
     metrics = Metrics()
-    outbox = Outbox(settings.kafka_options)
-    app = faust_app(config, settings)
     users = _table(app, "users", topics, decode_user_state)
     workspaces = _table(app, "workspaces", topics, decode_workspace_state)
     owner = Owner(app, settings)

@@ -54,13 +54,7 @@ async def _run(config: Config, settings: Settings, sources: tuple[str, ...], ser
 
     parts = build(config, settings, sources)
     parts.outbox.start()
-    parts.app.in_worker = True
-    parts.app.finalize()
-    parts.consumer.checkpoint = parts.last_checkpoint
-    parts.consumer.gapless = frozenset({parts.topics.user_events, parts.topics.workspace_facts})
-    parts.consumer.is_recovered = parts.is_recovered
-    parts.consumer.verify = parts.continuity.verify
-    parts.consumer.drain_timeout_s = settings.drain_timeout_s
+    parts.prepare(settings)
     health = _Health(parts, settings, loop)
     probes = WorkerProbes(parts, config, settings, health.turns)
     server.start(probes)

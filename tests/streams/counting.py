@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -19,14 +19,13 @@ from streams.outbox import Outbox
 from streams.tables import StateTable
 from streams.topics import Topics
 from streams.transport import PassThroughSchema
+from tests.streams.life import Life
 from tests.streams.memory import Broker, MemoryConsumer, MemoryDriver, MemoryTransport, Record
 from tests.streams.memory_outbox import MemoryOutbox
 
 PARTITIONS = 2
 SOURCE = "product"
 TOPICS = Topics("count", PARTITIONS)
-# Short beside the latencies of the broker, so that records keep arriving between the steps of a checkpoint.
-CHECKPOINT_S = 0.03
 USER_SIGNAL_EVERY = 3
 WORKSPACE_SIGNAL_EVERY = 5
 
@@ -161,14 +160,15 @@ class Build:
     stream_buffer: int = 8
 
 
-class Worker:
+class Worker(Life):
     """One worker process's parts over a broker in memory; make it inside the running loop."""
 
     def __init__(self, broker: Broker, seed: int, build: Build | None = None) -> None:
         build = build or Build()
         rng = random.Random(seed)
-        self.app = make_app(broker, rng, build.consumer, stream_buffer_maxsize=build.stream_buffer)
-        self.outbox = build.outbox(broker, rng)
+        super().__init__(
+            make_app(broker, rng, build.consumer, stream_buffer_maxsize=build.stream_buffer), build.outbox(broker, rng)
+        )
         self.users = self._table("users")
         self.workspaces = self._table("workspaces")
         self.river = build.river(self.outbox, self.users, self.workspaces)
@@ -181,17 +181,6 @@ class Worker:
         self.app.agent(self.app.topic(SOURCE, internal=False), name="ingest")(self.river.ingest)
         self.app.agent(self.app.topic(TOPICS.user_events, internal=False), name="users")(self.river.users)
         self.app.agent(self.app.topic(TOPICS.workspace_facts, internal=False), name="facts")(self.river.workspaces)
-        self.checkpoints: asyncio.Task[None] | None = None
-
-    @property
-    def consumer(self) -> Any:
-        """The app's consumer."""
-        return self.app.consumer
-
-    @property
-    def idle(self) -> bool:
-        """As in streams/app.py."""
-        return bool(self.app.rebalancing or self.app.in_recovery)
 
     async def commit(self, offsets: Mapping[TP, int]) -> None:
         """As in streams/app.py."""
@@ -200,29 +189,11 @@ class Worker:
         if not await self.consumer.commit():
             await self.consumer.commit()
 
-    async def start(self) -> None:
-        """As in streams/worker.py."""
-        self.outbox.start()
+    def prepare(self) -> None:
+        """As in streams/app.py."""
         self.app.in_worker = True
         self.app.finalize()
         self.consumer.checkpoint = self.checkpoint.run
-        await self.app.start()
-        run_every: Awaitable[None] = self.checkpoint.run_every(CHECKPOINT_S, lambda: self.idle)
-        self.checkpoints = asyncio.ensure_future(run_every)
-
-    async def stop(self) -> None:
-        """As in streams/worker.py."""
-        assert self.checkpoints is not None
-        self.checkpoints.cancel()
-        await self.app.stop()
-
-    async def kill(self) -> None:
-        """End as kill -9 does; the group notices and gives the partitions away."""
-        assert self.checkpoints is not None
-        self.checkpoints.cancel()
-        self.consumer.killed.set()
-        self.outbox.producer.is_killed = True
-        await self.consumer.broker.group.leave(self.consumer)
 
     def _table(self, name: str) -> StateTable[Count]:
         table: Any = self.app.Table(
@@ -235,7 +206,9 @@ class Worker:
         return cast(StateTable[Count], table)
 
 
-def make_app(broker: Broker, rng: random.Random, consumer: type[MemoryDriver], **options: Any) -> faust.App:
+def make_app(
+    broker: Broker, rng: random.Random, consumer: type[MemoryDriver], prefix: str = TOPICS.prefix, **options: Any
+) -> faust.App:
     """A Faust app over the broker, with the settings of streams/app.py that matter without Kafka."""
     settings: dict[str, Any] = {
         "Table": StateTable,
@@ -255,7 +228,7 @@ def make_app(broker: Broker, rng: random.Random, consumer: type[MemoryDriver], *
         "loop": asyncio.get_running_loop(),
         **options,
     }
-    app = faust.App(TOPICS.prefix, version=1, **settings)
+    app = faust.App(prefix, version=1, **settings)
     transport = MemoryTransport(app, broker, rng, consumer)
     app.transport = transport
     app.producer_transport = transport

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import faust
@@ -18,6 +19,8 @@ from streams.transport import CheckpointConsumer, Producer
 # Longest wait on the way to the broker, for an acknowledgement and for a fetch, in (virtual) seconds.
 LATENCY_S = 0.02
 CHANGELOG_BATCH = 50
+# In which worker's process a task runs; tasks hand it on to those they start.
+LIFE: ContextVar[object | None] = ContextVar("life", default=None)
 
 
 class Record(NamedTuple):
@@ -50,6 +53,8 @@ class Broker:
         self.operations = 0
         self.dies_after: int | None = None
         self.died = asyncio.Event()
+        # Told the number of each durable operation, right after it.
+        self.on_operation: Callable[[int], None] = lambda _number: None
         self.appended = asyncio.Event()
         self.group = Group(self)
 
@@ -67,11 +72,18 @@ class Broker:
         log.append(Record(topic, partition, len(log), 1_700_000_000_000, 0, key, value))
         self.appended.set()
 
-    def append(self, topic: str, partition: int, key: bytes | None, value: bytes | None) -> None:
+    def append(
+        self,
+        topic: str,
+        partition: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Sequence[tuple[str, bytes]] = (),
+    ) -> None:
         """Append durably."""
         if not self.died.is_set():
             log = self.logs.setdefault(TP(topic, partition), [])
-            log.append(Record(topic, partition, len(log), 1_700_000_000_000, 0, key, value))
+            log.append(Record(topic, partition, len(log), 1_700_000_000_000, 0, key, value, tuple(headers)))
             self.appended.set()
             self._count()
 
@@ -99,6 +111,7 @@ class Broker:
         self.operations += 1
         if self.operations == self.dies_after:
             self.died.set()
+        self.on_operation(self.operations)
 
 
 class Group:
@@ -120,9 +133,17 @@ class Group:
     async def leave(self, member: MemoryDriver) -> None:
         """Share anew without a member (it has stopped, or its session has timed out)."""
         async with self._one_at_a_time:
+            if member not in self._members:
+                return
             self._members.remove(member)
-            member.assigned = set()
+            # A frozen one goes on believing that they are its own.
+            if member.killed.is_set():
+                member.assigned = set()
             await self._share()
+
+    def has(self, member: MemoryDriver) -> bool:
+        """Whether the group still counts on a member."""
+        return member in self._members
 
     async def _share(self) -> None:
         for member in self._members:
@@ -151,7 +172,7 @@ async def _assign(member: MemoryDriver) -> None:
 
 async def _unless_killed(member: MemoryDriver, answer: Coroutine[Any, Any, None]) -> None:
     """The group waits for each member's answer, but not for the dead."""
-    answering = asyncio.ensure_future(answer)
+    answering = asyncio.ensure_future(member.in_its_process(answer))
     killed = asyncio.ensure_future(member.killed.wait())
     await asyncio.wait({answering, killed}, return_when=asyncio.FIRST_COMPLETED)
     if not answering.done():
@@ -171,10 +192,35 @@ class MemoryDriver(StockBaseConsumer):
         self.max_batch = 3
         # Set when the process is killed: nothing it does arrives any more, nothing arrives at it.
         self.killed = asyncio.Event()
+        # Cleared while the process is frozen: what it does arrives when it is thawed.
+        self.running = asyncio.Event()
+        self.running.set()
+        self._frozen_at: float | None = None
+        self.life: object | None = None
         # A test's way to hold a fetch back after its records were taken.
         self.after_fetch: Callable[[], Any] | None = None
         self._joining: asyncio.Task[None] | None = None
         super().__init__(*args, **kwargs)
+
+    async def in_its_process(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something as the process of this consumer, whoever asked for it."""
+        LIFE.set(self.life)
+        await work
+
+    def freeze(self) -> None:
+        """Stop the process as SIGSTOP does."""
+        self._frozen_at = asyncio.get_running_loop().time()
+        self.running.clear()
+
+    def thaw(self) -> None:
+        """Let the process go on as SIGCONT does."""
+        self.running.set()
+
+    def heartbeat_age_s(self) -> float:
+        """How long the group has not heard from us: since we were frozen. While frozen nobody is there to ask."""
+        if self._frozen_at is None or not self.running.is_set():
+            return 0.0
+        return asyncio.get_running_loop().time() - self._frozen_at
 
     async def subscribe(self, topics: Any) -> None:
         self.topics = sorted(topics)
@@ -188,7 +234,9 @@ class MemoryDriver(StockBaseConsumer):
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         await asyncio.sleep(self.rng.random() * LATENCY_S)
-        if self.killed.is_set():
+        await self.running.wait()
+        # The group's coordinator refuses the commit of a member that it knows no more.
+        if self.killed.is_set() or not self.broker.group.has(self):
             return False
         return self.broker.commit(offsets)
 
@@ -245,6 +293,7 @@ class MemoryDriver(StockBaseConsumer):
                 return {}
             fetched = self._take(active_partitions or set())
         await asyncio.sleep(self.rng.random() * LATENCY_S)
+        await self.running.wait()
         if self.after_fetch is not None:
             await self.after_fetch()
         return fetched

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from faust.types import TP
 
 from streams.outbox import Epoch, Outbox
 from tests.streams.memory import LATENCY_S, Broker
+
+_Send = tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes]], Callable[..., None]]
 
 
 class MemoryProducer:
@@ -27,7 +28,10 @@ class MemoryProducer:
         self._rng = rng
         self._latency_s = latency_s
         self.is_killed = False
-        self._waiting: dict[TP, deque[tuple[bytes | None, bytes | None, Callable[..., None]]]] = {}
+        # Cleared while the process is frozen: librdkafka's threads are then, too.
+        self.running = asyncio.Event()
+        self.running.set()
+        self._waiting: dict[TP, deque[_Send]] = {}
         self._arrived: deque[Callable[..., None]] = deque()
         self._on_its_way: asyncio.Task[None] | None = None
         self._returning: asyncio.Task[None] | None = None
@@ -39,10 +43,10 @@ class MemoryProducer:
         key: bytes | None,
         partition: int,
         on_delivery: Callable[..., None],
-        headers: Any = None,
+        headers: Sequence[tuple[str, bytes]] = (),
     ) -> None:
         """Take a record."""
-        self._waiting.setdefault(TP(topic, partition), deque()).append((key, value, on_delivery))
+        self._waiting.setdefault(TP(topic, partition), deque()).append((key, value, headers, on_delivery))
         if self._on_its_way is None or self._on_its_way.done():
             self._on_its_way = asyncio.get_running_loop().create_task(self._transmit())
 
@@ -50,13 +54,14 @@ class MemoryProducer:
         while self._waiting and not self.is_killed:
             await asyncio.sleep(self._rng.random() * self._latency_s)
             for _ in range(self._rng.randint(1, 4)):
+                await self.running.wait()
                 if not self._waiting or self.is_killed:
                     break
                 tp = self._rng.choice(sorted(self._waiting))
-                key, value, on_delivery = self._waiting[tp].popleft()
+                key, value, headers, on_delivery = self._waiting[tp].popleft()
                 if not self._waiting[tp]:
                     del self._waiting[tp]
-                self._broker.append(tp.topic, tp.partition, key, value)
+                self._broker.append(tp.topic, tp.partition, key, value, headers)
                 self._arrived.append(on_delivery)
             if self._returning is None or self._returning.done():
                 self._returning = asyncio.get_running_loop().create_task(self._acknowledge())
@@ -64,6 +69,7 @@ class MemoryProducer:
     async def _acknowledge(self) -> None:
         while self._arrived:
             await asyncio.sleep(self._rng.random() * self._latency_s)
+            await self.running.wait()
             for _ in range(min(len(self._arrived), self._rng.randint(1, 4))):
                 self._arrived.popleft()(None, None)
 
@@ -81,3 +87,13 @@ class MemoryOutbox(Outbox):
         self._producer = self.producer
         self._open = Epoch(self._loop)
         self._epochs.append(self._open)
+
+    async def room(self) -> None:
+        """Give way; a frozen process goes no further."""
+        await super().room()
+        await self.producer.running.wait()
+
+    async def durable(self, barrier: Epoch) -> None:
+        """Wait as the real one does; a frozen process learns of it when it is thawed."""
+        await super().durable(barrier)
+        await self.producer.running.wait()

@@ -41,8 +41,7 @@ def recovered(broker: Broker, then: Callable[[Worker], Awaitable[None]] | None =
     async def run() -> Worker:
         worker = Worker(broker, seed=0)
         await worker.start()
-        assert worker.checkpoints is not None
-        worker.checkpoints.cancel()
+        worker.end_checkpoints()
         async with asyncio.timeout(60.0):
             while worker.users.recovered != {0, 1}:  # noqa: ASYNC110  # in virtual time it costs nothing
                 await asyncio.sleep(0.1)

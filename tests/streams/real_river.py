@@ -1,0 +1,186 @@
+"""
+The river of production over a broker in memory: real agents, steps, tables, checkpoint and transport subclass.
+
+Two companies' stories flow through it while it lives, with bad records among them, an order of a person, and ticks as
+their producer would send them; the oracle says what must have come of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from faust.types import TP
+
+from signals.codec import encode_record
+from signals.config import Config
+from signals.event import Tick
+from signals.moments import parse_time
+from signals.units import DAY_MS
+from streams.app import assemble
+from streams.settings import Settings
+from streams.ticks import Watermark
+from streams.topics import Topics, partition_of
+from tests.oracle import Findings, Logs, Oracle
+from tests.streams.counting import make_app
+from tests.streams.life import Life
+from tests.streams.memory import Broker, MemoryConsumer
+from tests.streams.memory_outbox import MemoryOutbox
+
+PARTITIONS = 2
+SOURCE = "product"
+CONFIG = Config.model_validate(
+    {
+        "prefix": "real",
+        "clock": "events",
+        "source": {"topics": [SOURCE]},
+        "topics": {"partitions": PARTITIONS},
+        "events": {"activated": ["Report Shared"]},
+    }
+)
+TOPICS = Topics(CONFIG.prefix, PARTITIONS)
+INPUTS = (*TOPICS.ingested([SOURCE]), TOPICS.user_events, TOPICS.workspace_facts)
+_JOURNEYS = Path(__file__).parent.parent / "signals" / "golden" / "journeys"
+# The longest pause between two records of the product, in (virtual) seconds.
+PAUSE_S = 0.2
+# How often the ticker looks, in (virtual) seconds.
+LOOK_S = 0.1
+
+
+class Worker(Life):
+    """One worker process, put together as in production."""
+
+    def __init__(self, broker: Broker, seed: int, *, stream_buffer: int = 8) -> None:
+        rng = random.Random(seed)
+        app = make_app(broker, rng, MemoryConsumer, CONFIG.prefix, stream_buffer_maxsize=stream_buffer)
+        outbox = MemoryOutbox(broker, rng)
+        super().__init__(app, outbox)
+        self._settings = Settings(session_timeout_s=2.0)
+        self.parts = assemble(CONFIG, self._settings, [SOURCE], app, outbox)
+        self.checkpoint = self.parts.checkpoint
+
+    def prepare(self) -> None:
+        """As in production."""
+        self.parts.prepare(self._settings)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that happens outside: a record of the product or an order, or time that has passed for everybody."""
+
+    topic: str = SOURCE
+    partition: int = 0
+    value: bytes = b""
+    tick: int | None = None
+
+
+@cache
+def story() -> tuple[Step, ...]:
+    """What happens outside, in its order; the same every time."""
+    lines = [
+        json.loads(line)
+        for name in ("large-company", "monday-and-tuesday")
+        for line in (_JOURNEYS / f"{name}.jsonl").read_bytes().splitlines()
+    ]
+    lines.sort(key=lambda event: str(event["timestamp"]))
+    steps = [_record(event) for event in lines]
+    half, newest = _time(lines[len(lines) // 2]), _time(lines[-1])
+    mute = b'{"v":1,"command":"mute","signal":"seat_limit","issued_at":"2026-03-03T00:00:00Z"}'
+    return (
+        *steps[: len(steps) // 2],
+        Step(value=b"hello"),
+        # To be heard of in every partition.
+        Step(TOPICS.commands, 0, mute),
+        Step(tick=half),
+        *steps[len(steps) // 2 :],
+        Step(partition=1, value=b'{"type":"track"}'),
+        # Whatever waits for an activation has waited long enough.
+        Step(tick=newest + 40 * DAY_MS),
+    )
+
+
+def _record(event: dict[str, object]) -> Step:
+    return Step(SOURCE, partition_of(str(event.get("userId", "")), PARTITIONS), json.dumps(event).encode())
+
+
+def _time(event: dict[str, object]) -> int:
+    time = parse_time(event["timestamp"], CONFIG.zone)
+    assert time is not None
+    return time
+
+
+class Outside:
+    """
+    The product, the people and the ticker: they outlive every worker, and go on where the logs say that they are.
+
+    A tick enters a log as streams/ticks.py lets it, and the next record comes after it.
+    """
+
+    def __init__(self, broker: Broker, seed: int) -> None:
+        self._broker = broker
+        self._rng = random.Random(seed)
+        self.is_done = False
+
+    async def happen(self) -> None:
+        """Let the story happen."""
+        for step in self._left():
+            if step.tick is None:
+                await asyncio.sleep(self._rng.random() * PAUSE_S)
+                self._broker.seed(step.topic, step.partition, step.value)
+            else:
+                await self._pass_time(step.tick)
+        self.is_done = True
+
+    def _left(self) -> Iterator[Step]:
+        happened = sum(self._broker.end(TP(topic, p)) for topic in (SOURCE, TOPICS.commands) for p in range(PARTITIONS))
+        for step in story():
+            if step.tick is not None:
+                yield step
+                continue
+            if happened == 0:
+                yield step
+            happened = max(0, happened - 1)
+
+    async def _pass_time(self, time: int) -> None:
+        tick = encode_record(Tick(time))
+        watermark = Watermark()
+        watermark.note(time, self._ends(*TOPICS.ingested([SOURCE])))
+        if not self._has(TOPICS.user_events, tick):
+            while watermark.for_users(self._committed()) is None:  # noqa: ASYNC110  # in virtual time it costs nothing
+                await asyncio.sleep(LOOK_S)
+            self._append(TOPICS.user_events, tick)
+        watermark.sent_to_users(time, self._ends(TOPICS.user_events))
+        if not self._has(TOPICS.workspace_facts, tick):
+            while watermark.for_workspaces(self._committed()) is None:  # noqa: ASYNC110  # in virtual time it costs nothing
+                await asyncio.sleep(LOOK_S)
+            self._append(TOPICS.workspace_facts, tick)
+
+    def _append(self, topic: str, tick: bytes) -> None:
+        for partition in range(PARTITIONS):
+            self._broker.seed(topic, partition, tick)
+
+    def _has(self, topic: str, tick: bytes) -> bool:
+        return tick in self._broker.values(topic)
+
+    def _ends(self, *topics: str) -> dict[tuple[str, int], int]:
+        return {(tp.topic, tp.partition): len(log) for tp, log in self._broker.logs.items() if tp.topic in topics}
+
+    def _committed(self) -> dict[tuple[str, int], int]:
+        return {(tp.topic, tp.partition): offset for tp, offset in self._broker.committed.items()}
+
+
+def is_settled(broker: Broker) -> bool:
+    """Whether every record of every input log is committed."""
+    return all(broker.committed.get(tp, 0) == len(log) for tp, log in broker.logs.items() if tp.topic in INPUTS and log)
+
+
+def findings(broker: Broker) -> Findings:
+    """What the oracle finds in the logs."""
+    logs: Logs = {(tp.topic, tp.partition): log for tp, log in broker.logs.items()}
+    committed = {(tp.topic, tp.partition): offset for tp, offset in broker.committed.items()}
+    return Oracle(CONFIG, logs, [SOURCE]).findings(committed)
