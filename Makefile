@@ -6,10 +6,10 @@ STAMP := .venv/.installed
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test explore check bench format lock clean
+.PHONY: help setup run test explore test-the-tests check bench format lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP) ## create .venv and install the locked dependencies (once)
 	@:
@@ -36,6 +36,9 @@ test: setup ## the whole suite on the most real Kafka and Redis to be had; it sa
 
 explore: setup ## end a worker at every durable operation, all pairs of them too (about an hour; SEED=1 for another)
 	$(PY) -m tests.streams.explore --seed $(or $(SEED),0) --pairs $(or $(PAIRS),all)
+
+test-the-tests: setup ## put each fault back that the guarantees exclude: the suite must fail every time (ten minutes)
+	@$(PY) -m tests.mutants
 
 check: setup ## format, lint, types, import rules and the fast tests
 	$(PY) -m ruff format --check .

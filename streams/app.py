@@ -128,11 +128,23 @@ def assemble(config: Config, settings: Settings, sources: Sequence[str], app: fa
         still_owner=owner.check,
         metrics=metrics,
     )
-    continuity = Continuity(tables, lambda tps: cast(Consumer, app.consumer).highwaters(*tps))
-    app.agent(app.topic(*topics.ingested(sources), internal=False), name="ingest")(river.ingest)
+    ingested = topics.ingested(sources)
+    continuity = Continuity(
+        tables,
+        ingested,
+        topics.commands,
+        ends=lambda tps: cast(Consumer, app.consumer).highwaters(*existing(app, tps)),
+        beginnings=lambda tps: cast(Consumer, app.consumer).earliest_offsets(*existing(app, tps)),
+    )
+    app.agent(app.topic(*ingested, internal=False), name="ingest")(river.ingest)
     app.agent(app.topic(topics.user_events, internal=False), name="users")(river.users)
     app.agent(app.topic(topics.workspace_facts, internal=False), name="workspaces")(river.workspaces)
     return Parts(app, river, users, workspaces, outbox, checkpoint, continuity, metrics, topics)
+
+
+def existing(app: faust.App, tps: list[TP]) -> list[TP]:
+    """The partitions among `tps` that there are: a question about another one would wait for an answer in vain."""
+    return [tp for tp in tps if tp.partition < (cast(Consumer, app.consumer).topic_partitions(tp.topic) or 0)]
 
 
 def _table(app: faust.App, name: str, topics: Topics, decode: Callable[[bytes], S]) -> StateTable[S]:

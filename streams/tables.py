@@ -10,7 +10,7 @@ import msgspec
 from faust.types import TP, EventT
 
 from signals.errors import BrokenLog
-from signals.shard import Shard, State
+from signals.shard import Fence, Shard, State
 from streams.endings import fail_stop
 
 S = TypeVar("S", bound=State)
@@ -140,9 +140,9 @@ class StateTable(faust.Table[bytes, bytes], Generic[S]):
 
     # -- what stands in the way of a start
 
-    def unverified(self) -> dict[int, int]:
-        """Partitions assigned since the last verification, each with the input offset its states are applied up to."""
-        return {number: shard.fence.end for number, shard in self.shards.items() if number not in self._verified}
+    def unverified(self) -> dict[int, Fence]:
+        """The fences of partitions assigned since the last verification: up to where their states are applied."""
+        return {number: shard.fence for number, shard in self.shards.items() if number not in self._verified}
 
     def mark_verified(self) -> None:
         """The partitions here have been held against their logs."""

@@ -79,14 +79,17 @@ def test_topics_are_made_once(tmp_path: Path, kafka: KafkaServer, prefix: str) -
 
 @pytest.mark.apache_kafka  # the embedded broker shows ends of logs too low
 @pytest.mark.timeout(120)
-def test_a_log_that_was_recreated_under_its_states_is_refused(tmp_path: Path, kafka: KafkaServer, prefix: str) -> None:
+@pytest.mark.parametrize(("name", "said"), [("user-events", "log.recreated"), ("events", "source.recreated")])
+def test_a_log_that_was_recreated_under_its_states_is_refused(
+    tmp_path: Path, kafka: KafkaServer, prefix: str, name: str, said: str
+) -> None:
     with river(tmp_path, kafka.address, prefix) as made:
         _replay_a_few(made)
         worker = made.worker()
         made.wait_until_settled()
         assert worker.terminate() == 0
         admin = AdminClient(made.settings.kafka_options)
-        topic = made.topics.user_events
+        [topic] = made.config.source.topics if name == "events" else [made.topics.user_events]
         admin.delete_topics([topic])[topic].result(10)
         wait_for(lambda: topic not in admin.list_topics(timeout=10).topics, 20, lambda: f"{topic} is still there")
         admin.create_topics([NewTopic(topic, made.topics.partitions, 1)])[topic].result(10)
@@ -95,7 +98,7 @@ def test_a_log_that_was_recreated_under_its_states_is_refused(tmp_path: Path, ka
         code = again.popen.wait(60)
 
         assert code != 0, again.log
-        assert '"event": "log.recreated"' in again.log
+        assert f'"event": "{said}"' in again.log
         assert "plg topics reset" in again.log
 
 

@@ -91,12 +91,12 @@ class Life:
     def freeze(self) -> None:
         """Stop as SIGSTOP does."""
         self.consumer.freeze()
-        self.outbox.producer.running.clear()
+        self.outbox.running.clear()
 
     def thaw(self) -> None:
         """Go on as SIGCONT does."""
         self.consumer.thaw()
-        self.outbox.producer.running.set()
+        self.outbox.running.set()
 
     def end_checkpoints(self) -> None:
         """Make no more checkpoints of its own accord."""

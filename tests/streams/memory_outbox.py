@@ -80,6 +80,8 @@ class MemoryOutbox(Outbox):
     def __init__(self, broker: Broker, rng: random.Random, latency_s: float = LATENCY_S) -> None:
         super().__init__({})
         self.producer = MemoryProducer(broker, rng, latency_s)
+        # Cleared while the process is frozen.
+        self.running = self.producer.running
 
     def start(self) -> None:
         """Open the first epoch."""
@@ -91,9 +93,9 @@ class MemoryOutbox(Outbox):
     async def room(self) -> None:
         """Give way; a frozen process goes no further."""
         await super().room()
-        await self.producer.running.wait()
+        await self.running.wait()
 
     async def durable(self, barrier: Epoch) -> None:
         """Wait as the real one does; a frozen process learns of it when it is thawed."""
         await super().durable(barrier)
-        await self.producer.running.wait()
+        await self.running.wait()
