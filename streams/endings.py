@@ -40,15 +40,13 @@ class Deadline:
     def __init__(self, limit_s: float, event: str) -> None:
         self._timer = threading.Timer(limit_s, fail_stop, args=(event,), kwargs={"limit_s": limit_s})
         self._timer.daemon = True
+        self._is_running = False
 
-    def start(self) -> Deadline:
-        """Let the time run."""
-        self._timer.start()
-        return self
-
-    def cancel(self) -> None:
-        """The stop has finished."""
-        self._timer.cancel()
+    def start(self) -> None:
+        """Let the time run; a second call changes nothing."""
+        if not self._is_running:
+            self._is_running = True
+            self._timer.start()
 
 
 class Watchdog(threading.Thread):

@@ -7,6 +7,7 @@ import logging
 import signal
 import threading
 import time
+from types import FrameType
 
 import structlog
 from confluent_kafka import KafkaException
@@ -46,8 +47,7 @@ def run_worker(config: Config, settings: Settings) -> int:
 async def _run(config: Config, settings: Settings, sources: tuple[str, ...], server: HealthServer) -> int:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    _stop_on_signals(loop, stop, settings)
     logging.getLogger("faust").setLevel(logging.ERROR)
     logging.getLogger("aiokafka").setLevel(logging.ERROR)
     logging.getLogger("mode").setLevel(logging.ERROR)
@@ -75,16 +75,31 @@ async def _run(config: Config, settings: Settings, sources: tuple[str, ...], ser
 
     log.info("worker.stopping")
     probes.is_stopping = True
-    deadline = Deadline(settings.stop_timeout_s, "stop.timeout").start()
     watchdog.stop()
     for task in (checkpoints, ticking, watching):
         if task is not None:
             task.cancel()
     await parts.app.stop()
     parts.outbox.stop()
-    deadline.cancel()
     log.info("worker.stopped")
     return EXIT_FAILED if parts.app.crashed else 0
+
+
+def _stop_on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, settings: Settings) -> None:
+    """
+    Set `stop` at SIGTERM or SIGINT, and end the process if it has not ended in time.
+
+    The time runs from the signal itself, since asyncio's own handlers wait for a loop that may be what is stuck; and it
+    runs until the process is gone, since Python waits at its end for threads that may be.
+    """
+    deadline = Deadline(settings.stop_timeout_s, "stop.timeout")
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        deadline.start()
+        loop.call_soon_threadsafe(stop.set)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
 
 
 async def _tick(parts: Parts, ticks: WallTicks, settings: Settings) -> None:

@@ -219,7 +219,7 @@ def river(
     if topics:
         create_topics(made.config, settings, sources=True)
         # A moment passes until each new partition has its leader.
-        wait_for(lambda: _has_leaders(made), 20.0, lambda: "new topics without leaders")
+        wait_for(lambda: _has_leaders(made), 60.0, lambda: "new topics without leaders")
     try:
         yield made
     finally:
