@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test explore test-the-tests check bench format lock clean
+.PHONY: help setup run test explore test-the-tests check bench soak format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,9 @@ check: setup ## format, lint, types, import rules and the fast tests
 
 bench: setup ## events per second against stock Faust and a plain consumer loop
 	$(PY) -m benchmarks
+
+soak: setup ## memory and open files of a fixed population over ten minutes (FOR=30m for longer)
+	$(PY) -m benchmarks.soak --for $(or $(FOR),10m)
 
 format: setup ## format the code and fix what ruff can fix
 	$(PY) -m ruff format .
