@@ -17,9 +17,12 @@ from streams.app import Parts, build
 from streams.endings import EXIT_FAILED, Deadline, Watchdog, fail_stop
 from streams.first_start import position_sources
 from streams.health import HealthServer
+from streams.permissions import require_permissions, worker_needs
+from streams.reach import require_broker
 from streams.settings import Settings
 from streams.sources import NewSources, source_topics
 from streams.ticks import WallTicks
+from streams.topics import Topics
 from streams.worker_health import WorkerProbes
 
 log = structlog.get_logger()
@@ -33,11 +36,14 @@ def run_worker(config: Config, settings: Settings) -> int:
         The process's exit code.
 
     Raises:
-        PlgError: No broker, topics that do not fit, or a health port that is taken; the text says what to do.
+        PlgError: No broker, missing rights or topics, or a health port that is taken; the text says what to do.
     """
     with HealthServer(settings) as server:
-        require_topics(config, settings)
+        require_broker(settings)
         sources = source_topics(config, settings)
+        # Before the topics: one that may not be seen looks as if it were missing.
+        require_permissions(worker_needs(Topics(config.prefix, config.topics.partitions), sources), settings)
+        require_topics(config, settings)
         log.info("source.topics", topics=list(sources))
         position_sources(config, settings, sources)
         return asyncio.run(_run(config, settings, sources, server))
