@@ -14,7 +14,7 @@ from confluent_kafka import KafkaException
 from signals.config import Clock, Config
 from streams.admin import require_topics
 from streams.app import Parts, build
-from streams.endings import EXIT_FAILED, Deadline, Watchdog, fail_stop
+from streams.endings import EXIT_FAILED, Deadline, Watchdog, described, fail_stop
 from streams.first_start import position_sources
 from streams.health import HealthServer
 from streams.permissions import require_permissions, worker_needs
@@ -83,7 +83,7 @@ async def _run(config: Config, settings: Settings, sources: tuple[str, ...], ser
     watching = loop.create_task(_watch_sources(config, settings, sources)) if config.source.pattern else None
     await asyncio.wait({crashed, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if not stop.is_set():
-        fail_stop("worker.crashed", reason=repr(parts.app.crash_reason))
+        fail_stop("worker.crashed", **described(parts.app.crash_reason))
 
     log.info("worker.stopping")
     probes.is_stopping = True
