@@ -11,12 +11,14 @@ from collections.abc import Callable
 
 import pytest
 import structlog
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams import logs
 from streams.logs import configure_logs
 
+# The machine may be busy: no single example is timed.
+FEW = settings(max_examples=40, deadline=None)
 HOSTILE = ["a\r\nworker.stopped", "\x1b[2J\x1b[31mred", "\x9b31m", "a\u2028b", "\u202eevil", "\x00\x07\x08", "\ud800"]
 CANARY = "pii-canary@example.com"
 ANY_TEXT = st.one_of(st.text(st.characters(), max_size=80), st.sampled_from(HOSTILE))
@@ -52,6 +54,7 @@ def written(say: Callable[[], object], *, on_terminal: bool) -> str:
     return stream.getvalue()
 
 
+@FEW
 @given(text=ANY_TEXT, name=ANY_TEXT)
 def test_in_json_a_field_is_one_line_of_plain_ascii_and_reads_back(text: str, name: str) -> None:
     line = written(lambda: structlog.get_logger().info("x", **{f"a{name}": text}), on_terminal=False)
@@ -61,6 +64,7 @@ def test_in_json_a_field_is_one_line_of_plain_ascii_and_reads_back(text: str, na
     assert json.loads(line)[f"a{name}"] == text
 
 
+@FEW
 @given(text=ANY_TEXT)
 def test_on_a_terminal_a_field_moves_no_cursor_and_begins_no_line(text: str) -> None:
     def say() -> None:
@@ -75,6 +79,7 @@ def test_on_a_terminal_a_field_moves_no_cursor_and_begins_no_line(text: str) -> 
     assert all(char.isprintable() or char in "\x1b\n" for char in seen)
 
 
+@FEW
 @given(text=ANY_TEXT)
 def test_a_library_speaks_in_lines_of_json_too(text: str) -> None:
     line = written(lambda: logging.getLogger("faust.agents").error("Cannot decode %s", text), on_terminal=False)
