@@ -19,7 +19,7 @@ SECRETS = [
     "https://hooks.slack.com/services/T0/B0/canary",
     "redis://user:canary@redis:6379/0",
     "rediss://:canary@redis/0",
-    f"redis://{'u' * 100}:canary@redis/0",
+    f"redis://user:canary{'x' * 100}@redis/0",
 ]
 
 
