@@ -43,7 +43,7 @@ def warnings(config: Config, domains: Domains) -> list[ConfigWarning]:
     """
     found = [*_about_roles(config), *_about_names(config.events), *_about_paths(config), *_about_plans(config)]
     found += [*_about_domains(config, domains), *domains.warnings(config.domains), *_about_routes(config)]
-    return [*found, *_about_policy(config)]
+    return [*found, *_about_policy(config), *_about_addresses(config)]
 
 
 def _enabled(config: Config) -> set[str]:
@@ -185,3 +185,8 @@ def _about_policy(config: Config) -> Iterator[ConfigWarning]:
     if hours.time_zone is not None and hours == QuietHours(time_zone=hours.time_zone):
         problem = "there is neither a night nor a day off that it could be for"
         yield ConfigWarning(("policy", "quiet_hours", "time_zone"), problem)
+
+
+def _about_addresses(config: Config) -> Iterator[ConfigWarning]:
+    for key, host in config.slack.elsewhere.items():
+        yield ConfigWarning(("slack", key), f"the secret and every alert go to {host}, which is not Slack")

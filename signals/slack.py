@@ -82,3 +82,9 @@ class Slack(Section):
     timeout: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(seconds=30))] = timedelta(seconds=3)
     api_url: BaseUrl = SLACK_API
     webhook_base: BaseUrl = SLACK_HOOKS
+
+    @property
+    def elsewhere(self) -> dict[str, str]:
+        """The keys whose address is not Slack's own, each with its host: there go the secret and every alert."""
+        given = {"api_url": (self.api_url, SLACK_API), "webhook_base": (self.webhook_base, SLACK_HOOKS)}
+        return {key: _parts(url)[1] or "" for key, (url, own) in given.items() if url != own}

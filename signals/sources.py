@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 from signals.mistakes import misplaced
 from signals.moments import iso, parse_time
 from signals.names import Topic
+from signals.patterns import checked_pattern
 from signals.product import Section
 
 LATEST = "latest"
@@ -37,14 +38,6 @@ def _start(value: object) -> object:
     )
 
 
-def _regular_expression(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(rf"must be a regular expression such as ^app\.events\..*, got {text!r}: {error}") from None
-    return text
-
-
 def _distinct(topics: tuple[str, ...]) -> tuple[str, ...]:
     for n, topic in enumerate(topics):
         if topic in topics[:n]:
@@ -56,7 +49,7 @@ class SourceTopics(Section):
     """Your topics. We only read them."""
 
     topics: Annotated[tuple[Topic, ...], AfterValidator(_distinct)] = ("events",)
-    pattern: Annotated[str, Field(min_length=1, max_length=1_000), AfterValidator(_regular_expression)] | None = None
+    pattern: Annotated[str, Field(min_length=1, max_length=1_000), AfterValidator(checked_pattern)] | None = None
     # In one form: latest, earliest, or RFC 3339 text in UTC (`Config` knows the zone).
     start: Annotated[str, BeforeValidator(_start), WithJsonSchema(_START_SCHEMA)] = LATEST
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from typing import NoReturn, Protocol
 
@@ -27,7 +26,7 @@ from signals.shard import Fence
 from signals.user import UserState
 from signals.workspace import WorkspaceState
 from sinks.dead_letters import DEAD_LETTER_VERSION
-from streams.endings import fail_stop
+from streams.endings import described, fail_stop
 from streams.keyed import KeyedStep, R, Record, S, StepFailed
 from streams.letters import original_time, own_time
 from streams.metrics import Metrics
@@ -131,7 +130,7 @@ class River:
             except StepFailed as failed:
                 await self._end_after(failed)
             except Exception as error:  # noqa: BLE001  # an exception in an agent would acknowledge the record
-                fail_stop("worker.failed", error=repr(error))
+                fail_stop("worker.failed", **described(error))
             await self._sender.room()
 
     async def _end_after(self, failed: StepFailed) -> NoReturn:
@@ -141,15 +140,12 @@ class River:
         self._sender.send(table.changelog_topic_name, record.partition, key, value)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._sender.durable(self._sender.barrier()), NOTE_S)
-        cause = failed.__cause__
         fail_stop(
             "step.failed",
             topic=record.topic,
             partition=record.partition,
             offset=record.offset,
-            # The type alone: the text of an exception may quote the record.
-            error=type(cause).__name__,
-            trace=_trace(cause),
+            **described(failed.__cause__),
         )
 
     # -- slices: no await, so that a barrier never falls inside a record
@@ -170,7 +166,7 @@ class River:
                 self._dead_letter(record, bad)
             except Exception as error:  # noqa: BLE001  # one record is not worth a worker
                 place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-                log.error("decoder.failed", **place, error=type(error).__name__, trace=_trace(error))  # noqa: TRY400  # text may quote
+                log.error("decoder.failed", **place, **described(error))  # noqa: TRY400  # its text may quote the record
                 self._dead_letter(record, BadRecord(Reason.DECODER_FAILED, type(error).__name__))
             else:
                 event.ingested_at = ingested_at
@@ -277,7 +273,3 @@ class River:
             record.value,
             [(name, text.encode("utf-8", "replace")) for name, text in headers.items()],
         )
-
-
-def _trace(error: BaseException | None) -> str:
-    return "".join(traceback.format_tb(error.__traceback__)) if error is not None else ""

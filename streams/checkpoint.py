@@ -9,7 +9,7 @@ from typing import Protocol
 
 from faust.types import TP
 
-from streams.endings import fail_stop
+from streams.endings import described, fail_stop
 from streams.metrics import Metrics
 from streams.outbox import Epoch
 
@@ -84,7 +84,7 @@ class Checkpoint:
         try:
             await self._run()
         except Exception as error:  # noqa: BLE001  # whatever it is, nothing may be committed after it
-            fail_stop("checkpoint.failed", error=repr(error))
+            fail_stop("checkpoint.failed", **described(error))
 
     async def _run(self) -> None:
         async with self._one_at_a_time:

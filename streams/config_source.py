@@ -15,6 +15,7 @@ from signals.domains import Domains
 from signals.errors import ConfigError
 from signals.mistakes import Key, dotted
 from streams.config_text import Document, parse_text, read_text
+from streams.redaction import hidden
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,7 +128,8 @@ def _problem(error: ErrorDetails) -> str:
 def _shown(value: object) -> str:
     if isinstance(value, dict | list | tuple):
         return f"{len(value)} entries" if len(value) != 1 else "1 entry"
-    text = repr(value)
+    # Before it is cut: of half a secret nobody could tell that it is one.
+    text = hidden(repr(value))
     return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "..."
 
 

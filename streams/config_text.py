@@ -10,12 +10,27 @@ from ruamel.yaml import YAML
 from ruamel.yaml.constructor import RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-from ruamel.yaml.tokens import AliasToken, AnchorToken, DirectiveToken, TagToken
+from ruamel.yaml.tokens import (
+    AliasToken,
+    AnchorToken,
+    BlockEndToken,
+    BlockMappingStartToken,
+    BlockSequenceStartToken,
+    DirectiveToken,
+    FlowMappingEndToken,
+    FlowMappingStartToken,
+    FlowSequenceEndToken,
+    FlowSequenceStartToken,
+    TagToken,
+)
 
 from signals.errors import ConfigError
 from signals.mistakes import Key, dotted
+from streams.redaction import hidden
 
 MAX_FILE_BYTES = 256 * 1024
+# Ours has 4 levels. The scanner's work grows with each open bracket: ten thousand of them would take minutes.
+MAX_DEPTH = 20
 # What YAML offers and this file does without: it would hide from a reader what a key's value is.
 _REFUSED = {
     AnchorToken: "an anchor (&)",
@@ -23,6 +38,8 @@ _REFUSED = {
     TagToken: "a tag (!)",
     DirectiveToken: "a directive (%)",
 }
+_OPENING = (BlockMappingStartToken, BlockSequenceStartToken, FlowMappingStartToken, FlowSequenceStartToken)
+_CLOSING = (BlockEndToken, FlowMappingEndToken, FlowSequenceEndToken)
 # Line and column, counted from 1; (0, 0) where they are unknown.
 Place = tuple[int, int]
 
@@ -59,8 +76,9 @@ class Document:
         return place
 
     def line(self, place: Place, problem: str) -> str:
-        """One line of a report."""
-        return f"{self.name}:{place[0]}:{place[1]} {problem}" if place != (0, 0) else f"{self.name} {problem}"
+        """One line of a report, without what looks like a secret."""
+        where = f"{self.name}:{place[0]}:{place[1]}" if place != (0, 0) else self.name
+        return f"{where} {hidden(problem)}"
 
 
 def read_text(path: Path) -> str:
@@ -100,7 +118,7 @@ def parse_text(text: str, name: str) -> Document:
     try:
         _refuse_shorthands(text, name)
         root: Node | None = _yaml().compose(text)
-        values: object = _yaml().load(text)
+        values = _plain(_yaml().load(text))
     except MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark is not None else name
@@ -111,7 +129,10 @@ def parse_text(text: str, name: str) -> Document:
         raise ConfigError(f"{name}: {str(error).splitlines()[0]}") from None
     except RecursionError:
         raise ConfigError(f"{name}: is nested too deeply; that is no config") from None
-    return Document(name, _plain(values), root, sorted(_key_mistakes(root, ())))
+    except ValueError:
+        # Python reads no integer of more than 4,300 digits, so that nobody can keep it busy with one.
+        raise ConfigError(f"{name}: holds a number of thousands of digits; that is no config") from None
+    return Document(name, values, root, sorted(_key_mistakes(root, ())))
 
 
 def _yaml() -> YAML:
@@ -123,8 +144,13 @@ def _yaml() -> YAML:
 
 
 def _refuse_shorthands(text: str, name: str) -> None:
-    problems = []
+    """Refuse what hides values, and what is nested more deeply than any config, before anything is built of it."""
+    problems, depth = [], 0
     for token in YAML(typ="rt", pure=True).scan(text):
+        depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
+        if depth > MAX_DEPTH:
+            # At once: the scanner reads no further than this.
+            raise ConfigError(f"{name}: is nested too deeply; that is no config")
         what = _REFUSED.get(type(token))
         if what is not None:
             line, column = _place(token)
@@ -141,6 +167,9 @@ def _plain(node: object) -> object:
     # Numbers and texts come as subclasses that remember how they were written.
     if isinstance(node, bool):
         return node
+    if isinstance(node, int):
+        # Raises for hex digits, too, what Python raises for as many decimal ones: nobody could print it.
+        str(node)
     for kind in (int, float, str):
         if isinstance(node, kind):
             return kind(node)

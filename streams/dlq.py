@@ -89,8 +89,3 @@ def find(config: Config, settings: Settings, place: Place) -> Letter:
     """
     topics = Topics(config.prefix, config.topics.partitions)
     return read_letter(read_record(topics.dead_letters, place.partition, place.offset, settings))
-
-
-def printable(text: str) -> str:
-    """Text of anybody's as a terminal may show it: what would move the cursor or turn the line around is escaped."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)

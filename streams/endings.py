@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -32,6 +33,17 @@ def fail_stop(event: str, **fields: object) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(EXIT_FAILED)
+
+
+def described(error: BaseException | None) -> dict[str, str]:
+    """
+    What a log may say of an error that nobody foresaw: its type, and the lines that led to it.
+
+    Not its text, which may quote a record: that of a failed encoding holds the whole of it.
+    """
+    if error is None:
+        return {"error": "none", "trace": ""}
+    return {"error": type(error).__name__, "trace": "".join(traceback.format_tb(error.__traceback__))}
 
 
 class Deadline:

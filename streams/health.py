@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import socket
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import structlog
 
@@ -22,6 +23,8 @@ log = structlog.get_logger()
 
 # A client that sends its request more slowly than this is left.
 REQUEST_S = 5.0
+# Far more than probes and a scraper need at once; each open connection costs a thread.
+MAX_CONNECTIONS = 32
 
 
 class HealthUnavailable(PlgError):
@@ -102,12 +105,49 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     # Do not wait for a slow client at the end.
     block_on_close = False
+    # The 5 of the standard library make a client of a small crowd wait a second for its next attempt.
+    request_queue_size = 128
     probes: Probes
 
     def __init__(self, host: str, port: int) -> None:
         if ":" in host:
             self.address_family = socket.AF_INET6
+        self._lock = threading.Lock()
+        # Connections that a thread has in hand, the oldest first, and those of them that have been hung up.
+        self._open: dict[socket.socket, None] = {}
+        self._hung_up: set[socket.socket] = set()
         super().__init__((host, port), _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  # socketserver's signature
+        """
+        Give a connection a thread; where there are too many the oldest is hung up, and one more is refused.
+
+        Whoever holds connections keeps no probe out; only answers that hang, which no hanging up ends, do.
+        """
+        with self._lock:
+            is_refused = len(self._open) >= 2 * MAX_CONNECTIONS
+            if not is_refused:
+                self._open[request] = None
+                self._make_room()
+        if is_refused:
+            self.shutdown_request(request)
+        else:
+            super().process_request(request, client_address)
+
+    def _make_room(self) -> None:
+        if len(self._open) - len(self._hung_up) > MAX_CONNECTIONS:
+            oldest = next(connection for connection in self._open if connection not in self._hung_up)
+            self._hung_up.add(oldest)
+            # Wakes the thread that reads from it, which then lets go of it.
+            with contextlib.suppress(OSError):
+                oldest.shutdown(socket.SHUT_RDWR)
+
+    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401  # socketserver's signature
+        """Let go of a connection."""
+        with self._lock:
+            self._open.pop(request, None)
+            self._hung_up.discard(request)
+        super().shutdown_request(request)
 
     def server_bind(self) -> None:
         # Not HTTPServer's: it asks the DNS for our name, which may take long where there is none.

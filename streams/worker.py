@@ -15,12 +15,15 @@ from confluent_kafka import KafkaException
 from signals.config import Clock, Config
 from streams.admin import require_topics
 from streams.app import Parts, build
-from streams.endings import EXIT_FAILED, Deadline, Watchdog, fail_stop
+from streams.endings import EXIT_FAILED, Deadline, Watchdog, described, fail_stop
 from streams.first_start import position_sources
 from streams.health import HealthServer
+from streams.permissions import require_permissions, worker_needs
+from streams.reach import require_broker
 from streams.settings import Settings
 from streams.sources import NewSources, source_topics
 from streams.ticks import WallTicks
+from streams.topics import Topics
 from streams.worker_health import WorkerProbes
 
 log = structlog.get_logger()
@@ -34,11 +37,14 @@ def run_worker(config: Config, settings: Settings) -> int:
         The process's exit code.
 
     Raises:
-        PlgError: No broker, topics that do not fit, or a health port that is taken; the text says what to do.
+        PlgError: No broker, missing rights or topics, or a health port that is taken; the text says what to do.
     """
     with HealthServer(settings) as server:
-        require_topics(config, settings)
+        require_broker(settings)
         sources = source_topics(config, settings)
+        # Before the topics: one that may not be seen looks as if it were missing.
+        require_permissions(worker_needs(Topics(config.prefix, config.topics.partitions), sources), settings)
+        require_topics(config, settings)
         log.info("source.topics", topics=list(sources))
         position_sources(config, settings, sources)
         return asyncio.run(_run(config, settings, sources, server))
@@ -71,7 +77,7 @@ async def _run(config: Config, settings: Settings, sources: tuple[str, ...], ser
     watching = loop.create_task(_watch_sources(config, settings, sources)) if config.source.pattern else None
     await asyncio.wait({crashed, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if not stop.is_set():
-        fail_stop("worker.crashed", reason=repr(parts.app.crash_reason))
+        fail_stop("worker.crashed", **described(parts.app.crash_reason))
 
     log.info("worker.stopping")
     probes.is_stopping = True

@@ -9,6 +9,8 @@ from pathlib import Path
 
 # Of the client's key.
 KEY_PASSWORD = "key-canary-5120"
+# As Kafka calls who shows the client's certificate.
+CLIENT_NAME = "CN=plg tests client"
 _EC = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
 
 

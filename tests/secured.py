@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING
 import redis
 
 from streams.server_process import EmbeddedServerError, ServerProcess, free_port
-from tests.certificates import KEY_PASSWORD, Certificates
+from tests.certificates import CLIENT_NAME, KEY_PASSWORD, Certificates
 from tests.docker_engine import ServerMissingError
 from tests.kafka_jars import KafkaJarsError, kafka_from_jars, require_jars
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Words to look for in texts and logs, where they must never be.
+# Who may do everything; others may do what a test allows them.
 USERNAME = "plg-river"
+# Who may do nothing unless a test allows it, with the same password.
+LIMITED = ("plg-worker", "plg-sink")
+# Words to look for in texts and logs, where they must never be.
 PASSWORD = 'canary ="\\ 7f3a'
 REDIS_PASSWORD = "canary:@/?#% 91cd"
 _MODULES = "org.apache.kafka.common.security"
@@ -34,8 +37,10 @@ class SecuredKafka:
     sasl_ssl: str
     # TLS with a certificate of the client.
     ssl: str
-    # No TLS, PLAIN with `USERNAME` and `PASSWORD`.
+    # No TLS, PLAIN with `USERNAME` or one of `LIMITED`, and `PASSWORD`.
     sasl_plaintext: str
+    # Asks nothing and lets everybody do everything.
+    plaintext: str
 
 
 @dataclass(frozen=True)
@@ -94,8 +99,13 @@ def secured_kafka(certificates: Certificates, folder: Path) -> Iterator[SecuredK
         "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": f"{_MODULES}.scram.ScramLoginModule required;",
         "listener.name.sasl_plaintext.sasl.enabled.mechanisms": "PLAIN",
         "listener.name.sasl_plaintext.plain.sasl.jaas.config": (
-            f'{_MODULES}.plain.PlainLoginModule required user_{USERNAME}="{quoted}";'
+            f"{_MODULES}.plain.PlainLoginModule required "
+            + " ".join(f'user_{name}="{quoted}"' for name in (USERNAME, *LIMITED))
+            + ";"
         ),
+        # What nobody was allowed is refused; the broker itself comes by the plain listener.
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": f"User:ANONYMOUS;User:{USERNAME};User:{CLIENT_NAME}",
     }
     ports = {name: free_port() for name in ("SASL_SSL", "SSL", "SASL_PLAINTEXT")}
     account = f'SCRAM-SHA-512=[name="{USERNAME}",password="{PASSWORD}"]'
@@ -103,8 +113,9 @@ def secured_kafka(certificates: Certificates, folder: Path) -> Iterator[SecuredK
         require_jars()
     except KafkaJarsError as error:
         raise ServerMissingError(f"no Apache Kafka with TLS: {error}") from error
-    with kafka_from_jars(ports, settings, [account]):
-        yield SecuredKafka(*(f"127.0.0.1:{ports[name]}" for name in ("SASL_SSL", "SSL", "SASL_PLAINTEXT")))
+    with kafka_from_jars(ports, settings, [account]) as plaintext:
+        addresses = [f"127.0.0.1:{ports[name]}" for name in ("SASL_SSL", "SSL", "SASL_PLAINTEXT")]
+        yield SecuredKafka(*addresses, plaintext)
 
 
 @contextlib.contextmanager

@@ -79,9 +79,10 @@ def show(
     The value is what your product sent: it may hold names, e-mail addresses and whatever else is in your events.
     """
     from streams.config_source import load_config
-    from streams.dlq import find, printable
+    from streams.dlq import find
     from streams.letters import parse_place
     from streams.redrive import why_not
+    from streams.terminal import printable
     from streams.topics import Topics
 
     settings = read_settings()
@@ -187,7 +188,7 @@ def _print_plan(plan: Plan) -> None:
 
 
 def _group_text(group: Group) -> str:
-    from streams.dlq import printable
+    from streams.terminal import printable
 
     details = [f"{iso(group.oldest)} to {iso(group.newest)}"]
     if group.redriven:
@@ -205,7 +206,7 @@ def _group_json(group: Group) -> str:
 
 
 def _each_text(letter: Letter) -> str:
-    from streams.dlq import printable
+    from streams.terminal import printable
 
     size = "no value" if letter.value is None else f"{len(letter.value):,} bytes"
     origin = f"{letter.topic}/{letter.partition}/{letter.offset}"

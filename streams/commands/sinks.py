@@ -59,6 +59,8 @@ def slack(config: ConfigOption = None) -> None:
     private channels) that was invited to the channels. Or PLG_SLACK_WEBHOOKS: sales-assist=https://hooks.slack.com/...,
     one for each route, with blanks between them. The README has the app's manifest. Run one such process.
     """
+    import structlog
+
     from sinks.lanes import run_lanes
     from sinks.slack_routing import LOOK_BACK_S, slack_lanes
     from streams.config_source import load_config
@@ -68,6 +70,8 @@ def slack(config: ConfigOption = None) -> None:
     configure_logs()
     settings = read_settings()
     loaded = load_config(config or settings.config)
+    for key, host in loaded.slack.elsewhere.items():
+        structlog.get_logger().warning("slack.elsewhere", key=f"slack.{key}", host=host)
     run_lanes(
         slack_lanes(slack_options(loaded, settings)),
         settings.kafka,

@@ -115,6 +115,8 @@ def test_worker_detects_while_slack_is_down_and_afterwards_each_alert_is_posted_
     assert posted_meanwhile == []
     assert sorted(slack.script.ids) == sorted(detected)
     assert TOKEN not in sink.log
+    # Somebody who may edit the config alone must not get the token unseen.
+    assert sink.log.count('"slack.elsewhere"') == 2
     report(f"{len(detected)} alerts detected while Slack was down, each posted once when it was back")
 
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from signals.event import Reason
 from signals.moments import LATEST_MS
-from streams.dlq import printable
 from streams.letters import BadPlace, Letter, Place, letter_headers, original_time, own_time, parse_place, read_letter
 from streams.redrive import why_not
+from streams.terminal import printable
 from streams.topics import Topics
 from tests.streams.memory import Record
 
