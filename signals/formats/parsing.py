@@ -20,8 +20,8 @@ JsonObject = dict[str, object]
 # Deeper than any product nests, and well under what the interpreter's stack allows at any depth of calls: a limit of
 # our own is met at the same depth in a worker and in a backtest.
 MAX_DEPTH = 400
-# An integer of more digits is beyond a double, too.
-_MAX_DIGITS = 400
+# The fast parser reads integers of so many digits.
+_MAX_DIGITS = 4_300
 _BLANKS = b" \t\n\r"
 # What opens a level counts 1, what closes one 255, which is -1 as a signed byte; anything else is left out.
 _STEPS = bytes(1 if byte in b"{[" else 255 if byte in b"}]" else 0 for byte in range(256))
