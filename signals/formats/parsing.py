@@ -96,7 +96,7 @@ def _parse_beyond_double(value: bytes) -> object:
 
 
 def _integer(digits: str) -> int | float:
-    return int(digits) if len(digits) <= _MAX_DIGITS else float(digits)
+    return int(digits) if len(digits.removeprefix("-")) <= _MAX_DIGITS else float(digits)
 
 
 def _refuse(constant: str) -> object:
