@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import signal
 import tempfile
 import threading
 import time
@@ -104,6 +105,8 @@ def bench(
 
     PLG_TEST_KAFKA names a broker; without it one is started. How to read the numbers: benchmarks/README.md.
     """
+    # Being asked to end is like Ctrl-C: everything that was started is ended first.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     load, cores = busy(), claim_cores()
     with contextlib.ExitStack() as running_things:
         kafka = find_kafka()

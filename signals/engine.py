@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from signals import policy
 from signals.attempts import Attempt, add_attempt
-from signals.billing import NOTHING_PASSED, text
+from signals.billing import NOTHING_PASSED, UsageStep, text
 from signals.bounds import bound_user, bound_workspace, is_too_large
 from signals.case import Case
 from signals.codec import (
@@ -73,7 +73,7 @@ def step_user(shard: Shard[UserState], record: Event | Tick, offset: int, partit
     fence.end = offset + 1
     if isinstance(record, Tick):
         # No rule of user scope has a timer: nothing can be due.
-        _take_tick(shard, record, out)
+        _take_tick(shard, record, engine, out)
         return out
     key, source = record.subject, record.source
     user = shard.get(key)
@@ -83,9 +83,6 @@ def step_user(shard: Shard[UserState], record: Event | Tick, offset: int, partit
         return out
     if user is None:
         user = UserState()
-    if len(fence.origins) > engine.origins:
-        fence.forget_origin()
-        out.notes.append(Note.ORIGIN_FORGOTTEN)
     if not user.admit_id(record.id):
         out.notes.append(Note.DUPLICATE)
         return out
@@ -118,7 +115,7 @@ def step_workspace(
     fence = shard.fence
     fence.end = offset + 1
     if isinstance(record, Tick):
-        if _take_tick(shard, record, out):
+        if _take_tick(shard, record, engine, out):
             _fire_due(shard, record.time, offset, engine, out)
         return out
     key = record.workspace_id
@@ -127,9 +124,6 @@ def step_workspace(
     if not is_new or (workspace is not None and offset <= workspace.at):
         out.notes.append(Note.REPEATED)
         return out
-    if len(fence.origins) > engine.origins:
-        fence.forget_origin()
-        out.notes.append(Note.ORIGIN_FORGOTTEN)
     if key is None:
         _mute_everywhere(fence, record)
         return out
@@ -174,7 +168,11 @@ def set_aside_fact(shard: Shard[WorkspaceState], fact: Fact | Command, offset: i
     shard.touch(fact.workspace_id, workspace, offset)
 
 
-def _take_tick(shard: Shard[UserState] | Shard[WorkspaceState], tick: Tick, out: Outputs) -> bool:
+def _take_tick(shard: Shard[UserState] | Shard[WorkspaceState], tick: Tick, engine: Engine, out: Outputs) -> bool:
+    # Now and then is enough: a new origin is a new partition of the step before.
+    while len(shard.fence.origins) > engine.origins:
+        shard.fence.forget_origin()
+        out.notes.append(Note.ORIGIN_FORGOTTEN)
     if tick.time <= shard.fence.tick:
         out.notes.append(Note.STALE_TICK)
         return False
@@ -264,7 +262,8 @@ def _apply_to_workspace(  # a case is made only where policy is asked: most fact
     if change.plan is not None and workspace.has_converted(change.plan):
         policy.close(_case(workspace, fact, muted, engine, out), "converted")
     if kind is _OBSERVED:
-        _note_forgotten(change, out)
+        if change.usage is not None:
+            _take_in_usage(change, change.usage, _case(workspace, fact, muted, engine, out))
         asked = engine.for_fact(fact, change)
         if asked:
             judge_workspace(workspace, fact, asked, change, engine, out)
@@ -272,23 +271,23 @@ def _apply_to_workspace(  # a case is made only where policy is asked: most fact
         case = _case(workspace, fact, muted, engine, out)
         policy.judge(case, [*fact.signals, *out.signals], has_opened=has_opened, is_asked=fact.is_asked)
         _bound(case)
-    elif change.usage is not None and change.usage.passed == NOTHING_PASSED:
-        # A metric or a period that is new here.
-        _bound(_case(workspace, fact, muted, engine, out))
 
 
 def _bound(case: Case) -> None:
-    # Where a signal, a verdict, an alert or a metric may have been added; nothing else of a workspace grows.
+    # Called where a signal, a verdict, an alert or a metric may have been added; nothing else of a workspace grows.
     if is_too_large(case.workspace, case.engine.workspace_room):
         bound_workspace(case, case.engine.workspace_room)
         policy.set_due(case)
 
 
-def _note_forgotten(change: Change, out: Outputs) -> None:
-    if change.usage is not None and change.usage.has_forgotten:
-        out.notes.append(Note.METRIC_FORGOTTEN)
+def _take_in_usage(change: Change, usage: UsageStep, case: Case) -> None:
+    if usage.has_forgotten:
+        case.out.notes.append(Note.METRIC_FORGOTTEN)
     if change.has_forgotten:
-        out.notes.append(Note.FIRING_FORGOTTEN)
+        case.out.notes.append(Note.FIRING_FORGOTTEN)
+    if usage.passed == NOTHING_PASSED:
+        # A metric or a period that is new here.
+        _bound(case)
 
 
 def _case(workspace: WorkspaceState, fact: Fact, muted: Mapping[str, int], engine: Engine, out: Outputs) -> Case:

@@ -302,13 +302,14 @@ def test_of_too_many_that_wait_for_the_morning_the_least_urgent_leaves_then_the_
 # Fences and timers.
 
 
-def test_an_origin_beyond_the_cap_is_admitted_and_the_one_first_seen_longest_ago_forgotten() -> None:
+def test_of_origins_beyond_the_cap_those_first_seen_longest_ago_are_forgotten_at_the_next_tick() -> None:
     river = River({"limits": {"origins": 100}})
 
     for n in range(101):
         made = event("ann", "acme", on=MONDAY)
         made.source = Source(f"events-{n}", 0, 5)
         river.feed(made)
+    river.feed(Tick(MONDAY + HOUR))
 
     assert river.notes == [Note.ORIGIN_FORGOTTEN]
     origins = river.users.fence.origins
