@@ -95,10 +95,10 @@ class _Watch:
 
 @app.command()
 def bench(
-    rate: Annotated[int, typer.Option(min=10, help="Good events a second.")] = 200,
-    seconds: Annotated[int, typer.Option(min=1, help="How long a round is.")] = 4,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds without and with bad records, by turns.")] = 24,
-    flood: Annotated[int, typer.Option(min=100, help="Records of the flood.")] = 20_000,
+    rate: Annotated[int, typer.Option(min=10, help="Good events a second.")] = 60,
+    seconds: Annotated[int, typer.Option(min=1, help="How long a round is.")] = 5,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds without and with bad records, by turns.")] = 16,
+    flood: Annotated[int, typer.Option(min=100, help="Records of the flood.")] = 10_000,
 ) -> None:
     """
     How much later good events are passed on when 5 % of all records are bad, through one worker on a real Kafka.

@@ -26,7 +26,7 @@ _BLANKS = b" \t\n\r"
 # What opens a level counts 1, what closes one 255, which is -1 as a signed byte; anything else is left out.
 _STEPS = bytes(1 if byte in b"{[" else 255 if byte in b"}]" else 0 for byte in range(256))
 # Added up so many at a time: what is far too deep is so within the first of them.
-_CHUNK = 4_096
+_CHUNK = 512
 _NO_STEPS = bytes(byte for byte in range(256) if byte not in b"{}[]")
 
 _TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
