@@ -21,7 +21,7 @@ from signals.thresholds import Signals
 from signals.units import DAY_MS
 from signals.user import UserState
 from tests.signals.builders import ACTIVATION, HOUR, MONDAY, River, day, engine, event
-from tests.signals.hostile import LARGEST, Producer, events
+from tests.signals.hostile import LARGEST, WIDE, Producer, events
 
 # What a topic takes of a record by default.
 KAFKA_BYTES = 1_048_576
@@ -143,6 +143,19 @@ class Watched(River):
             self.largest_state = max([self.largest_state, *(len(shard.sealed(key)) for key in shard.dirty)])
             shard.dirty.clear()
         self.largest_record = max([self.largest_record, *map(len, sent)])
+
+
+def test_reports_that_raise_no_signal_are_bounded_too() -> None:
+    river = Watched()
+
+    for number in range(60):
+        made = usage(f"{number}".ljust(256, WIDE), f"{number}".ljust(256, WIDE))
+        made.properties["used"] = 1
+        river.feed(made)
+
+    assert river.signals == []
+    assert Note.STATE_TRIMMED in river.notes
+    assert river.largest_state < MAX_STATE_BYTES
 
 
 @pytest.mark.parametrize("users", [1, None], ids=["user", "workspace"])
