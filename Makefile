@@ -49,8 +49,9 @@ check: setup ## format, lint, types, import rules and the fast tests
 	$(PY) -m check_jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(PY) -m pytest -q -n 2 -m "not river"
 
-bench: setup ## events per second against stock Faust and a plain consumer loop
+bench: setup ## events per second against stock Faust and a plain consumer loop; what bad records cost
 	$(PY) -m benchmarks
+	$(PY) -m benchmarks.bad_input
 
 soak: setup ## memory and open files of a fixed population over ten minutes (FOR=30m for longer)
 	$(PY) -m benchmarks.soak --for $(or $(FOR),10m)

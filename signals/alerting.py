@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from signals.compiled import identifier
-from signals.facts import Alert, AlertStatus, Decision, Firing, Heard
+from signals.facts import Alert, AlertStatus, Decision, Firing, Heard, Note
 from signals.moments import iso
 from signals.rule import Why
 from signals.selling import Priority, Route
@@ -55,10 +55,18 @@ def send(case: Case, firings: Sequence[Firing], companions: Sequence[Firing], *,
 
 
 def recent_alert(case: Case, firing: Firing) -> Alert | None:
-    """The open alert of the signal's route that was sent less than a minute ago, if there is one."""
-    route = route_of(case, firing).name
+    """
+    The open alert of the signal's route that was sent less than a minute ago, if there is one.
+
+    One that is full takes no more: what comes then is judged as if the minute were over.
+    """
+    route, most = route_of(case, firing).name, case.engine.config.limits.reasons_per_alert
     recent = (
-        alert for alert in case.policy.open if alert.route == route and 0 <= case.time - alert.sent_at < MINUTE_MS
+        alert
+        for alert in case.policy.open
+        if alert.route == route
+        and 0 <= case.time - alert.sent_at < MINUTE_MS
+        and max(len(alert.why), len(alert.signal_ids)) < most
     )
     return next(recent, None)
 
@@ -83,7 +91,29 @@ def postpone(case: Case, firing: Firing) -> None:
     """Let a signal's reasons join the workspace's next alert."""
     pending = case.policy.pending
     pending.append(Pending(firing.id, tuple(_why(case, (firing,))), case.time))
-    del pending[:-_PENDING_CAP]
+    if len(pending) > _PENDING_CAP:
+        del pending[:-_PENDING_CAP]
+        case.out.notes.append(Note.REASONS_FORGOTTEN)
+
+
+def urgency(case: Case, firing: Firing) -> int:
+    """The rank of a signal's priority in its route, 0 for the most urgent; a signal without a route comes last."""
+    route = case.engine.route_of(firing.signal)
+    return len(_RANK) if route is None else _RANK[route.priority_of(firing.signal).value]
+
+
+def close_oldest(case: Case) -> None:
+    """Close the alert that has been open for longest, to make room."""
+    _close(case, case.policy.open.pop(0), "too many open alerts")
+
+
+def note_heard(case: Case, heard: Heard) -> None:
+    """Remember what sales has heard of a company; of more than fit, what is longest ago leaves first."""
+    known = case.policy.heard
+    known[heard.domain] = heard
+    if len(known) > case.engine.config.limits.companies_heard:
+        del known[min(known, key=lambda domain: known[domain].time)]
+        case.out.notes.append(Note.COMPANY_FORGOTTEN)
 
 
 def route_of(case: Case, firing: Firing) -> Route:
@@ -114,7 +144,7 @@ def _open(case: Case, firings: list[Firing], companions: Sequence[Firing], activ
     case.out.alerts.append(alert)
     policy.open.append(alert)
     if len(policy.open) > case.engine.config.limits.open_alerts:
-        _close(case, policy.open.pop(0), "too many open alerts")
+        close_oldest(case)
     if UNCAPPED.isdisjoint(firing.signal for firing in firings):
         policy.sent.append(case.time)
         del policy.sent[: -case.engine.config.alerts.max_per_workspace]
@@ -130,7 +160,7 @@ def _update(case: Case, alert: Alert, firings: list[Firing], companions: Sequenc
     updated = msgspec.structs.replace(
         alert,
         priority=min(urgencies, key=_RANK.__getitem__),
-        why=(*alert.why, *_why(case, firings)),
+        why=_fitting(case, (*alert.why, *_why(case, firings))),
         signal_ids=(*alert.signal_ids, *(firing.id for firing in (*firings, *companions))),
         status=AlertStatus.UPDATED,
         families=_families(case, firings, alert.families),
@@ -158,7 +188,7 @@ def _alert(
         route=route.name,
         priority=route.priority_of(lead.signal).value,
         title=f"{who}: {rule.headline(lead.evidence)}",
-        why=tuple(why),
+        why=_fitting(case, why),
         play=route.play.get(lead.signal, rule.play),
         workspace_id=case.workspace_id,
         workspace_name=workspace.name,
@@ -177,6 +207,14 @@ def _why(case: Case, firings: Iterable[Firing]) -> list[Why]:
     return [reason for firing in firings for reason in case.engine.by_name[firing.signal].why(firing.evidence)]
 
 
+def _fitting(case: Case, why: Sequence[Why]) -> tuple[Why, ...]:
+    # The first are those of the signal that leads.
+    most = case.engine.config.limits.reasons_per_alert
+    if len(why) > most:
+        case.out.notes.append(Note.REASONS_FORGOTTEN)
+    return tuple(why[:most])
+
+
 def _families(case: Case, firings: Iterable[Firing], known: dict[str, float]) -> dict[str, float]:
     families = dict(known)
     for firing in firings:
@@ -190,4 +228,4 @@ def _families(case: Case, firings: Iterable[Firing], known: dict[str, float]) ->
 def _note_heard(case: Case, firings: Iterable[Firing], alert: Alert) -> None:
     for firing in firings:
         if firing.signal == _ENTERPRISE and firing.user_id is not None:
-            case.policy.heard[firing.key] = Heard(firing.user_id, firing.key, case.time, alert.id)
+            note_heard(case, Heard(firing.user_id, firing.key, case.time, alert.id))

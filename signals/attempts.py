@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -17,7 +18,14 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     day: int
 
 
-def add_attempt(gated: dict[str, dict[int, int]], attempt: Attempt, features: int) -> bool:
+class Counted(NamedTuple):
+    """What counting an attempt did: its feature was new, and another one made room for it."""
+
+    is_new: bool
+    has_forgotten: bool
+
+
+def add_attempt(gated: dict[str, dict[int, int]], attempt: Attempt, features: int) -> Counted:
     """
     Count an attempt.
 
@@ -25,21 +33,19 @@ def add_attempt(gated: dict[str, dict[int, int]], attempt: Attempt, features: in
         gated: By feature and day, how often; the feature tried last is at the end.
         attempt: What was tried, and when.
         features: How many features are remembered; the one not tried for longest leaves first.
-
-    Returns:
-        Whether the feature is new here.
     """
     days = gated.pop(attempt.feature, None)
     is_new = days is None
+    has_forgotten = is_new and len(gated) >= features
     if days is None:
-        if len(gated) >= features:
+        if has_forgotten:
             del gated[next(iter(gated))]
         days = {}
     elif attempt.day not in days and len(days) >= KEPT_DAYS:
         del days[min(days)]
     days[attempt.day] = days.get(attempt.day, 0) + 1
     gated[attempt.feature] = days
-    return is_new
+    return Counted(is_new, has_forgotten)
 
 
 def attempts_in(days: Mapping[int, int], window: int, end: int) -> int:

@@ -106,6 +106,8 @@ class UsageStep(msgspec.Struct, frozen=True, gc=False):
     limit: Number
     ratio: float
     passed: float
+    # Another metric has made room for it.
+    has_forgotten: bool = False
 
 
 class Terms:
@@ -203,10 +205,11 @@ def report_usage(billing: Billing, fact: Fact, terms: Terms) -> UsageStep | None
         # A higher limit gives back the levels that are no longer reached, and only those.
         passed = known.passed if limit <= known.limit else min(known.passed, ratio)
     billing.usage.pop(metric, None)
-    if len(billing.usage) >= terms.metrics:
+    has_forgotten = len(billing.usage) >= terms.metrics
+    if has_forgotten:
         del billing.usage[next(iter(billing.usage))]
     billing.usage[metric] = Usage(fact.time, period, used, limit, max(passed, ratio))
-    return UsageStep(metric, period, used, limit, ratio, passed)
+    return UsageStep(metric, period, used, limit, ratio, passed, has_forgotten)
 
 
 def number(value: Scalar | None) -> Number | None:

@@ -16,6 +16,7 @@ from signals.event import Role
 from signals.moments import Days
 from signals.names import zone_of
 from signals.quiet import Quiet
+from signals.room import workspace_room
 from signals.rule import Rule, Trigger, UserRule, WorkspaceRule
 from signals.units import milliseconds
 
@@ -70,6 +71,8 @@ class Engine:
         self.is_gated = bool(config.events.activated)
         self.assumed_activated_before = _first_instant(config)
         self.workspaces_per_user = limits.workspaces_per_user
+        self.origins = limits.origins
+        self.workspace_room = workspace_room(limits)
         alerts, hours = config.alerts, config.policy.quiet_hours
         self.alert_cooldown_ms = milliseconds(alerts.cooldown)
         self.max_age_ms = {name: milliseconds(alerts.max_age_for(name)) for name in self.by_name}

@@ -18,6 +18,9 @@ from signals.slack import Slack
 from signals.sources import SourceTopics
 from signals.thresholds import Signals
 
+# The longest id or text that the config may let through: signals/bounds.py counts on it.
+MAX_CHARS = 1_024
+
 
 class Clock(StrEnum):
     """What moves time: the wall's ticks, or the events themselves (demo, replay, backtest)."""
@@ -37,14 +40,19 @@ class Limits(Section):
     """The caps that keep records and states bounded."""
 
     max_event_bytes: Annotated[int, Field(ge=1_024, le=10_485_760)] = 262_144
-    max_text_chars: Annotated[int, Field(ge=16, le=4_096)] = 256
+    max_id_chars: Annotated[int, Field(ge=64, le=MAX_CHARS)] = MAX_CHARS
+    max_text_chars: Annotated[int, Field(ge=16, le=MAX_CHARS)] = 256
     workspaces_per_user: Annotated[int, Field(ge=2, le=1_000)] = 50
     features_per_user: Annotated[int, Field(ge=1, le=1_000)] = 30
     metrics_per_workspace: Annotated[int, Field(ge=1, le=1_000)] = 50
     fired_keys: Annotated[int, Field(ge=10, le=10_000)] = 300
     held_signals: Annotated[int, Field(ge=1, le=100)] = 10
+    quiet_signals: Annotated[int, Field(ge=1, le=1_000)] = 50
     open_alerts: Annotated[int, Field(ge=1, le=100)] = 20
+    reasons_per_alert: Annotated[int, Field(ge=1, le=100)] = 50
+    companies_heard: Annotated[int, Field(ge=1, le=1_000)] = 20
     recent_verdicts: Annotated[int, Field(ge=1, le=1_000)] = 30
+    origins: Annotated[int, Field(ge=100, le=100_000)] = 4_000
 
 
 class Config(Section):

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 
 from signals import policy
 from signals.attempts import Attempt, add_attempt
-from signals.billing import text
+from signals.billing import NOTHING_PASSED, UsageStep, text
+from signals.bounds import bound_user, bound_workspace, is_too_large
 from signals.case import Case
 from signals.codec import (
     decode_fact_record,
@@ -29,7 +30,7 @@ from signals.shard import Coordinate, Fence, Shard
 from signals.snapshot import snapshot_json
 from signals.telling import Place, facts_of, passed_through
 from signals.user import Progress, UserState, apply_event
-from signals.workspace import WorkspaceState, apply_fact
+from signals.workspace import Change, WorkspaceState, apply_fact
 
 _OBSERVED, _CARRIED = FactKind.OBSERVED, FactKind.CARRIED
 _ASKING = frozenset({FactKind.MOVED, FactKind.ENTERED})
@@ -72,7 +73,7 @@ def step_user(shard: Shard[UserState], record: Event | Tick, offset: int, partit
     fence.end = offset + 1
     if isinstance(record, Tick):
         # No rule of user scope has a timer: nothing can be due.
-        _take_tick(shard, record, out)
+        _take_tick(shard, record, engine, out)
         return out
     key, source = record.subject, record.source
     user = shard.get(key)
@@ -114,7 +115,7 @@ def step_workspace(
     fence = shard.fence
     fence.end = offset + 1
     if isinstance(record, Tick):
-        if _take_tick(shard, record, out):
+        if _take_tick(shard, record, engine, out):
             _fire_due(shard, record.time, offset, engine, out)
         return out
     key = record.workspace_id
@@ -167,7 +168,11 @@ def set_aside_fact(shard: Shard[WorkspaceState], fact: Fact | Command, offset: i
     shard.touch(fact.workspace_id, workspace, offset)
 
 
-def _take_tick(shard: Shard[UserState] | Shard[WorkspaceState], tick: Tick, out: Outputs) -> bool:
+def _take_tick(shard: Shard[UserState] | Shard[WorkspaceState], tick: Tick, engine: Engine, out: Outputs) -> bool:
+    # Now and then is enough: a new origin is a new partition of the step before.
+    while len(shard.fence.origins) > engine.origins:
+        shard.fence.forget_origin()
+        out.notes.append(Note.ORIGIN_FORGOTTEN)
     if tick.time <= shard.fence.tick:
         out.notes.append(Note.STALE_TICK)
         return False
@@ -184,7 +189,9 @@ def _fire_due(shard: Shard[WorkspaceState], time: int, offset: int, engine: Engi
             # The state is ahead of the log, after a crash: this tick is in it already, only its schedule is to be kept.
             shard.touch(key, workspace, workspace.at)
             continue
-        policy.fire_due(Case(key, workspace, time, time, engine, out, shard.fence.muted), time)
+        case = Case(key, workspace, time, time, engine, out, shard.fence.muted)
+        policy.fire_due(case, time)
+        _bound(case)
         shard.touch(key, workspace, offset)
 
 
@@ -206,7 +213,7 @@ def _apply_to_user(user: UserState, event: Event, place: Place, engine: Engine, 
     if progress.is_active and progress.membership is not None:
         progress.day = progress.membership.add_day(engine.days.day_of(event.time))
     if _GATED in progress.roles:
-        progress.attempt = _count_attempt(user, event, engine)
+        progress.attempt = _count_attempt(user, event, engine, out)
     if progress.workspace is None:
         out.notes.append(Note.AMBIGUOUS)
     if progress.forgot_workspace:
@@ -214,13 +221,19 @@ def _apply_to_user(user: UserState, event: Event, place: Place, engine: Engine, 
     if progress.roles and not is_internal:
         judge_user(user, event, progress, engine, out)
     out.facts.extend(facts_of(user, event, progress, out.signals, place, engine))
+    if progress.has_grown or progress.attempt is not None:
+        # Nothing else makes a map longer: a firing with a key comes with an attempt.
+        bound_user(user, out)
 
 
-def _count_attempt(user: UserState, event: Event, engine: Engine) -> Attempt:
+def _count_attempt(user: UserState, event: Event, engine: Engine, out: Outputs) -> Attempt:
     attempt = Attempt(text(event.properties.get("feature")) or "", engine.days.day_of(event.time))
-    if add_attempt(user.gated, attempt, engine.config.limits.features_per_user):
-        # Only a new feature brings a new key.
-        user.forget_firings("gated_feature", engine.config.limits.fired_keys)
+    counted = add_attempt(user.gated, attempt, engine.config.limits.features_per_user)
+    if counted.has_forgotten:
+        out.notes.append(Note.FEATURE_FORGOTTEN)
+    # Only a new feature brings a new key.
+    if counted.is_new and user.forget_firings("gated_feature", engine.config.limits.fired_keys):
+        out.notes.append(Note.FIRING_FORGOTTEN)
     return attempt
 
 
@@ -231,13 +244,17 @@ def _apply_to_workspace(  # a case is made only where policy is asked: most fact
     if kind is _OBSERVED:
         if workspace.due is not None and workspace.due < fact.time:
             # An event moves its workspace's clock first; one exactly at the due time comes before the timer.
-            policy.fire_due(_case(workspace, fact, muted, engine, out), fact.time - 1)
+            case = _case(workspace, fact, muted, engine, out)
+            policy.fire_due(case, fact.time - 1)
+            _bound(case)
     elif kind in _ASKING:
         apply_fact(workspace, fact, engine.watched, engine.terms)
         policy.answer(_case(workspace, fact, muted, engine, out), fact, place.partition, place.offset)
         return
     elif kind is _CARRIED:
-        policy.receive(_case(workspace, fact, muted, engine, out), fact)
+        case = _case(workspace, fact, muted, engine, out)
+        policy.receive(case, fact)
+        _bound(case)
         return
     was_open = policy.is_open(workspace, engine)
     change = apply_fact(workspace, fact, engine.watched, engine.terms)
@@ -245,12 +262,32 @@ def _apply_to_workspace(  # a case is made only where policy is asked: most fact
     if change.plan is not None and workspace.has_converted(change.plan):
         policy.close(_case(workspace, fact, muted, engine, out), "converted")
     if kind is _OBSERVED:
+        if change.usage is not None:
+            _take_in_usage(change, change.usage, _case(workspace, fact, muted, engine, out))
         asked = engine.for_fact(fact, change)
         if asked:
             judge_workspace(workspace, fact, asked, change, engine, out)
     if fact.signals or out.signals or has_opened:
         case = _case(workspace, fact, muted, engine, out)
         policy.judge(case, [*fact.signals, *out.signals], has_opened=has_opened, is_asked=fact.is_asked)
+        _bound(case)
+
+
+def _bound(case: Case) -> None:
+    # Called where a signal, a verdict, an alert or a metric may have been added; nothing else of a workspace grows.
+    if is_too_large(case.workspace, case.engine.workspace_room):
+        bound_workspace(case, case.engine.workspace_room)
+        policy.set_due(case)
+
+
+def _take_in_usage(change: Change, usage: UsageStep, case: Case) -> None:
+    if usage.has_forgotten:
+        case.out.notes.append(Note.METRIC_FORGOTTEN)
+    if change.has_forgotten:
+        case.out.notes.append(Note.FIRING_FORGOTTEN)
+    if usage.passed == NOTHING_PASSED:
+        # A metric or a period that is new here.
+        _bound(case)
 
 
 def _case(workspace: WorkspaceState, fact: Fact, muted: Mapping[str, int], engine: Engine, out: Outputs) -> Case:

@@ -79,6 +79,7 @@ class Reason(StrEnum):
     NO_TYPE = "no_type"
     NO_NAME = "no_name"
     BAD_ID = "bad_id"
+    LONG_ID = "long_id"
     NO_SUBJECT = "no_subject"
     NO_TIME = "no_time"
     # A record of the topic of commands that is none.

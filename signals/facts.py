@@ -287,6 +287,17 @@ class Note(StrEnum):
     INTERNAL = "internal"
     # The user had too many workspaces: the one not touched for longest was forgotten.
     WORKSPACE_FORGOTTEN = "workspace_forgotten"
+    # A map was full: the feature, metric, firing or company not touched for longest was forgotten.
+    FEATURE_FORGOTTEN = "feature_forgotten"
+    METRIC_FORGOTTEN = "metric_forgotten"
+    FIRING_FORGOTTEN = "firing_forgotten"
+    COMPANY_FORGOTTEN = "company_forgotten"
+    # Reasons that were to join the workspace's next alert, or would have made an alert too long.
+    REASONS_FORGOTTEN = "reasons_forgotten"
+    # More partitions have sent to a log than its fence keeps apart: the one first seen longest ago was forgotten.
+    ORIGIN_FORGOTTEN = "origin_forgotten"
+    # A state had grown too large for its changelog: its least important parts were let go (signals/bounds.py).
+    STATE_TRIMMED = "state_trimmed"
     # A tick that is not newer than the last.
     STALE_TICK = "stale_tick"
 

@@ -38,11 +38,19 @@ class FiredState(msgspec.Struct, gc=False):
         last = self.last_fired(signal, key)
         return last is not None and time < last.time + cooldown_ms
 
-    def forget_firings(self, signal: str, keep: int) -> None:
-        """Keep those keys of a signal that fired last in event time; a forgotten one counts from 1 again."""
+    def forget_firings(self, signal: str, keep: int) -> bool:
+        """
+        Keep those keys of a signal that fired last in event time; a forgotten one counts from 1 again.
+
+        Returns:
+            Whether one was forgotten.
+        """
         keys = [key for key in self.fired if key.startswith(f"{signal}|")]
-        for key in sorted(keys, key=lambda one: self.fired[one].time)[: max(0, len(keys) - keep)]:
+        if len(keys) <= keep:
+            return False
+        for key in sorted(keys, key=lambda one: self.fired[one].time)[: len(keys) - keep]:
             del self.fired[key]
+        return True
 
     def record(self, signal: str, key: str, time: int, end: int | None) -> int:
         """Take note of a firing, and return its number."""

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 HEARD_MS = 30 * DAY_MS
 # Later than any event: a mute without an end.
 FOREVER = 2**62
-_HEARD_CAP = 20
 _ENTERPRISE = "enterprise_domain"
 
 
@@ -47,7 +46,7 @@ def judge(case: Case, firings: Sequence[Firing], *, has_opened: bool = False, is
             bystanders.append(firing)
         elif not _may_hear(case, firing):
             waiting.hold(case, firing)
-        elif is_asked and firing.signal == _ENTERPRISE and not waiting.is_answered(case, firing):
+        elif is_asked and waiting.may_wait_for_answer(case, firing):
             case.policy.asked += [firing] if _is_wanted(case, firing, firing.time) else []
         else:
             to_send += _wanted_news(case, [firing], firing.time)
@@ -56,7 +55,7 @@ def judge(case: Case, firings: Sequence[Firing], *, has_opened: bool = False, is
     for firing in bystanders:
         if not (is_sent and firing in companions):
             case.decide(firing, Decision.UNROUTED, "no route lists the signal")
-    _set_due(case)
+    set_due(case)
 
 
 def fire_due(case: Case, until: int) -> None:
@@ -67,7 +66,7 @@ def fire_due(case: Case, until: int) -> None:
         alerting.close_old(then)
         unanswered = [firing for firing in waiting.unanswered(then) if _is_news(then, firing)]
         _deliver(then, unanswered)
-    _set_due(case)
+    set_due(case)
 
 
 def answer(case: Case, fact: Fact, partition: int, offset: int) -> None:
@@ -86,7 +85,7 @@ def answer(case: Case, fact: Fact, partition: int, offset: int) -> None:
         alerting.close_all(case, "moved")
         brought = [*policy.held, *policy.quiet, *policy.asked]
         policy.held, policy.quiet, policy.asked, policy.quiet_until = [], [], [], None
-    _set_due(case)
+    set_due(case)
     if fact.target is None or not (brought or fact.is_asked):
         return
     heard = [one for one in policy.heard.values() if one.user_id == fact.user_id]
@@ -120,7 +119,7 @@ def receive(case: Case, fact: Fact) -> None:
         elif waiting.holds_still(case, firing, waited_ms=waiting.HOLD_MS):
             to_send += _wanted_news(case, [firing], case.time)
     _deliver(case, to_send)
-    _set_due(case)
+    set_due(case)
 
 
 def obey(case: Case, command: Command) -> None:
@@ -135,13 +134,18 @@ def obey(case: Case, command: Command) -> None:
         policy.snoozed_until = command.until
     else:
         close(case, command.reason or "done")
-    _set_due(case)
+    set_due(case)
 
 
 def close(case: Case, reason: str) -> None:
     """Close every open alert of a workspace: nobody needs to act on them any more."""
     alerting.close_all(case, reason)
-    _set_due(case)
+    set_due(case)
+
+
+def set_due(case: Case) -> None:
+    """Set the workspace's timer to the earliest moment at which something in it has waited long enough."""
+    case.workspace.due = waiting.next_due(case.workspace)
 
 
 def _may_hear(case: Case, firing: Firing) -> bool:
@@ -244,12 +248,6 @@ def _within_cap(case: Case, firings: Sequence[Firing]) -> list[Firing]:
 
 
 def _note_heard(case: Case, heard: Heard) -> None:
-    known = case.policy.heard
-    if heard.domain not in known or known[heard.domain].time < heard.time:
-        known[heard.domain] = heard
-    if len(known) > _HEARD_CAP:
-        del known[min(known, key=lambda domain: known[domain].time)]
-
-
-def _set_due(case: Case) -> None:
-    case.workspace.due = waiting.next_due(case.workspace)
+    known = case.policy.heard.get(heard.domain)
+    if known is None or known.time < heard.time:
+        alerting.note_heard(case, heard)

@@ -31,6 +31,10 @@ S = TypeVar("S", bound=State)
 _SEAL = struct.Struct(">qq")
 
 
+# Entries of the heap that count no more are let stand until there are more of them than of those that do.
+_SPARE_ENTRIES = 1_000
+
+
 class Coordinate(msgspec.Struct, frozen=True, array_like=True, order=True):
     """
     The place of one output of the step before, ordered as it was sent (docs/adr/0006).
@@ -65,6 +69,10 @@ class Fence(msgspec.Struct):
             return False
         self.origins[origin] = coordinate
         return True
+
+    def forget_origin(self) -> None:
+        """Let the origin go that was first seen longest ago."""
+        del self.origins[next(iter(self.origins))]
 
 
 class Shard(Generic[S]):
@@ -187,6 +195,12 @@ class Shard(Generic[S]):
         return fence.end
 
     def _schedule(self, key: str, due: int) -> None:
-        if self._scheduled.get(key) != due:
-            self._scheduled[key] = due
+        if self._scheduled.get(key) == due:
+            return
+        self._scheduled[key] = due
+        if len(self._due) > 2 * len(self._scheduled) + _SPARE_ENTRIES:
+            # A subject whose timer moves at every event would fill the memory until all those times have come.
+            self._due = [(when, subject) for subject, when in self._scheduled.items()]
+            heapq.heapify(self._due)
+        else:
             heapq.heappush(self._due, (due, key))

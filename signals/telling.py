@@ -90,7 +90,9 @@ def _observed(
         fact.day, fact.prev, fact.next = progress.day.day, progress.day.prev, progress.day.next
     if user.domain is not None and not progress.is_internal and engine.kind_of(user.domain) is DomainKind.ENTERPRISE:
         fact.domain = user.domain
-        progress.asked = _whom_to_ask(user, user.domain, fact.workspace_id, membership)
+        if membership is not None and membership.shown != user.domain:
+            progress.asked = _whom_to_ask(user, user.domain, fact.workspace_id, membership)
+            progress.has_grown = True
         fact.is_asked = progress.asked is not None
     if engine.shows_email:
         fact.email = user.email
@@ -118,10 +120,8 @@ def _told(user: UserState, event: Event, progress: Progress, place: Place, engin
     return facts
 
 
-def _whom_to_ask(user: UserState, domain: str, workspace: str, membership: Membership | None) -> str | None:
-    """The workspace that saw the user's company before this one does for the first time, None if there is none."""
-    if membership is None or membership.shown == domain:
-        return None
+def _whom_to_ask(user: UserState, domain: str, workspace: str, membership: Membership) -> str | None:
+    """The workspace that saw the user's company before this one, which sees it now; None if there is none."""
     membership.shown = domain
     before, user.shown = user.shown, (domain, workspace)
     return before[1] if before is not None and before[0] == domain and before[1] != workspace else None

@@ -136,6 +136,11 @@ class UserState(FiredState, omit_defaults=True, gc=False):
         self.recent = self.recent[_ID_BYTES - _RECENT_BYTES :] + digest
         return True
 
+    def forget_workspace(self) -> None:
+        """Forget one: those he was removed from leave first, then the one not touched for longest."""
+        known = self.workspaces
+        del known[min(known, key=lambda workspace: (known[workspace].is_listed, known[workspace].touched))]
+
     def set_address(self, domain: str | None, *, is_internal: bool) -> None:
         """Keep what the last known e-mail address tells."""
         self.has_internal_address = is_internal
@@ -163,6 +168,8 @@ class Progress(msgspec.Struct, gc=False):
     # The workspace that is to be asked what sales knows of his company, because this one sees it for the first time.
     asked: str | None = None
     must_tell: bool = False
+    # A workspace has been added, or the name of a company.
+    has_grown: bool = False
     forgot_workspace: bool = False
 
 
@@ -246,16 +253,12 @@ def _enter(
     membership = user.workspaces.get(workspace)
     if membership is None:
         if len(user.workspaces) >= cap:
-            _forget_one(user)
+            user.forget_workspace()
             progress.forgot_workspace = True
         membership = user.workspaces[workspace] = Membership()
+        progress.has_grown = True
     if is_named and not membership.is_listed:
         membership.is_listed = True
         progress.must_tell = True
     membership.touched = user.order
     return membership
-
-
-def _forget_one(user: UserState) -> None:
-    # Those he was removed from leave first, then the one not touched for longest.
-    del user.workspaces[min(user.workspaces, key=lambda w: (user.workspaces[w].is_listed, user.workspaces[w].touched))]

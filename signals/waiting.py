@@ -17,6 +17,8 @@ HOLD_MS = 30 * DAY_MS
 # An answer takes a moment. One that never comes, because its record was set aside, must not lose the signal.
 ASK_MS = DAY_MS
 _ANSWERS_CAP = 20
+TOO_MANY = "too many signals wait"
+_ENTERPRISE = "enterprise_domain"
 _OVER = "nobody activated within 30 days"
 
 
@@ -27,7 +29,7 @@ def hold(case: Case, firing: Firing) -> None:
         held.remove(earlier)
         case.decide(earlier, Decision.EXPIRED, "a newer one of the same signal waits")
     if len(held) >= case.engine.config.limits.held_signals:
-        case.decide(held.pop(0), Decision.EXPIRED, "too many signals wait")
+        case.decide(held.pop(0), Decision.EXPIRED, TOO_MANY)
     held.append(firing)
     case.decide(firing, Decision.WAITING_FOR_ACTIVATION)
 
@@ -58,6 +60,11 @@ def rest(case: Case, firing: Firing, until: int) -> None:
     policy.quiet.append(firing)
     policy.quiet_until = until if policy.quiet_until is None else max(policy.quiet_until, until)
     case.decide(firing, Decision.QUIET_HOURS)
+    if len(policy.quiet) > case.engine.config.limits.quiet_signals:
+        # Of the least urgent the one that has waited for longest.
+        leaving = max(policy.quiet, key=lambda one: alerting.urgency(case, one))
+        policy.quiet.remove(leaving)
+        case.decide(leaving, Decision.EXPIRED, TOO_MANY)
 
 
 def wake(case: Case) -> list[Firing]:
@@ -78,9 +85,15 @@ def answered(case: Case, answer: Fact) -> list[Firing]:
     return found
 
 
-def is_answered(case: Case, firing: Firing) -> bool:
-    """Whether the answer has come before the signal that asks for it: they take different ways."""
-    return firing.event_id in case.policy.answers
+def may_wait_for_answer(case: Case, firing: Firing) -> bool:
+    """
+    Whether a signal is to wait for what another workspace knows of its company.
+
+    Not where the answer has come before it, for they take different ways; nor where too many wait already.
+    """
+    policy = case.policy
+    has_room = len(policy.asked) < case.engine.config.limits.held_signals
+    return firing.signal == _ENTERPRISE and has_room and firing.event_id not in policy.answers
 
 
 def unanswered(case: Case) -> list[Firing]:

@@ -120,6 +120,8 @@ class Change(msgspec.Struct, gc=False):
     plan: PlanStep | None = None
     seats: SeatStep | None = None
     usage: UsageStep | None = None
+    # Firings of a metric's earlier periods have made room for those of this one.
+    has_forgotten: bool = False
 
 
 _NO_CHANGE = Change()
@@ -172,7 +174,7 @@ def _bill(workspace: WorkspaceState, fact: Fact, raised: Mapping[int, range], te
         change.usage = report_usage(workspace.billing, fact, terms)
         if change.usage is not None and change.usage.passed == NOTHING_PASSED:
             # Only a new metric or period brings new keys.
-            workspace.forget_firings(_USAGE_LIMIT, terms.fired_keys)
+            change.has_forgotten = workspace.forget_firings(_USAGE_LIMIT, terms.fired_keys)
     if fact.joined or change.seats is not None:
         _note_seats_used(workspace)
     return change

@@ -7,7 +7,8 @@ What SIGNALS leaves open is decided here:
 - An e-mail address is kept only with a user it can belong to, and no path below `properties` is read on `invite_sent`.
 - Text without `@`, or of another kind, at one path of the address lets the next path be tried.
 - A JSON number beyond a double is as if absent; nesting deeper than MAX_DEPTH is refused, at the same depth everywhere.
-- Text kept for a role is cut at `limits.max_text_chars`, the event's name too; ids and addresses never are.
+- Text kept for a role is cut at `limits.max_text_chars`, the event's name too. An id that is cut is another id, so one
+  longer than `limits.max_id_chars` makes the record bad; a longer address than mail knows is none.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ _KINDS = {bool: "a boolean", float: "a fraction", list: "a list", dict: "an obje
 _TRACK, _PAGE, _SCREEN, _GROUP = EventType.TRACK, EventType.PAGE, EventType.SCREEN, EventType.GROUP
 _INVITE = Role.INVITE_SENT
 _MAX_INT = 2**63
+# RFC 5321, 4.5.3.1: 64 before the @ and 255 behind it.
+_MAX_ADDRESS_CHARS = 320
 # A JSON number beyond a double is as if absent.
 _MAX_DOUBLE = int(sys.float_info.max)
 
@@ -60,6 +63,7 @@ class SegmentDecoder:
         self._wall = config.clock is Clock.WALL
         self._max_bytes = config.limits.max_event_bytes
         self._max_chars = config.limits.max_text_chars
+        self._max_id = config.limits.max_id_chars
         self._meanings = Meanings(config.events)
         paths = config.identity
         self._message_id = _compile(paths.message_id)
@@ -99,6 +103,8 @@ class SegmentDecoder:
             # SIGNALS A38. `value` is bytes here: None has no object.
             message_id = hashlib.sha256(value or b"").hexdigest()[:32]
             event.flags = (*event.flags, Flag.CONTENT_ID)
+        elif len(message_id) > self._max_id:
+            raise self._long_id("the event's own id", message_id)
         event.id = message_id
         if meaning.matched is not None:
             event.matched = meaning.matched
@@ -135,12 +141,22 @@ class SegmentDecoder:
         workspace_id = _id(record, self._group_workspace_id if event.type is _GROUP else self._workspace_id)
         if user_id is None and anonymous_id is None and workspace_id is None:
             raise BadRecord(Reason.NO_SUBJECT, "no user, no anonymous id and no workspace")
+        # What is kept under a key, by users and workspaces of which there are many, must have an end.
+        if user_id is not None and len(user_id) > self._max_id:
+            raise self._long_id("the user id", user_id)
+        if anonymous_id is not None and len(anonymous_id) > self._max_id:
+            raise self._long_id("the anonymous id", anonymous_id)
+        if workspace_id is not None and len(workspace_id) > self._max_id:
+            raise self._long_id("the workspace id", workspace_id)
         event.user_id = user_id
         event.anonymous_id = anonymous_id
         event.workspace_id = workspace_id
         # The address belongs to the person who sent the record (SIGNALS A18).
         if user_id is not None and user_id == own_id:
             event.email = _address(record, self._email_of_inviter if _INVITE in meaning.roles else self._email)
+
+    def _long_id(self, which: str, value: str) -> BadRecord:
+        return BadRecord(Reason.LONG_ID, f"{which} has {len(value)} characters; limits.max_id_chars is {self._max_id}")
 
     def _date(self, event: Event, record: JsonObject, record_time: int | None) -> None:
         """Fill in when it happened (SIGNALS 2 and A29)."""
@@ -257,11 +273,13 @@ def _subject_id(record: JsonObject, paths: _Paths) -> str | None:
 
 
 def _address(record: JsonObject, paths: _Paths) -> str | None:
-    """The first text with an `@` in it, without the blanks around it."""
+    """The first text with an `@` in it that is no longer than an address can be, without the blanks around it."""
     for head, rest in paths:
         value = record.get(head)
         if rest:
             value = _descend(value, rest)
         if type(value) is str and "@" in value:
-            return value.strip()
+            address = value.strip()
+            if len(address) <= _MAX_ADDRESS_CHARS:
+                return address
     return None

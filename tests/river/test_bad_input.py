@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,8 @@ from signals.event import Flag, Reason
 from signals.moments import iso
 from tests.river.harness import River, river
 from tests.servers import KafkaServer
+from tests.streams.fuzzing import Mutant, encoded, good, mutants
+from tests.streams.rulebook import Good, judge
 
 YEAR_MS = 365 * 86_400_000
 
@@ -117,6 +120,38 @@ def test_each_bad_record_is_dead_lettered_once_and_the_good_ones_around_it_count
 
 
 @pytest.mark.timeout(120)
+def test_a_thousand_spoilt_records_among_good_ones_pass_a_real_worker_once_each_and_never_end_it(
+    tmp_path: Path, kafka: KafkaServer, prefix: str, report: Callable[[str], None]
+) -> None:
+    r = random.Random(2)
+    made_up = list(mutants(7, 1_000, undated=False))
+    made_up += [Mutant("not spoilt", encoded(good(r))) for _ in range(250)]
+    r.shuffle(made_up)
+    with river(tmp_path, kafka.address, prefix, clock="wall") as made:
+        worker = made.worker()
+        worker.wait_for_log("worker.started")
+        now_ms = time.time_ns() // 1_000_000
+        [topic] = made.config.source.topics
+        _send(made, topic, [mutant.value for mutant in made_up], now_ms)
+        _settle(made)
+
+        wanted = [judge(mutant.value, now_ms, made.config.limits.max_event_bytes) for mutant in made_up]
+        letters = sorted((int(letter["offset"]), letter["reason"], letter["value"]) for letter in _dead_letters(made))
+        passed_on = [event for event in made.read_json(made.topics.user_events) if event["log"] == "event"]
+        events = sorted(((event["source"][2], _told(event)) for event in passed_on), key=lambda found: found[0])
+        assert letters == [
+            (number, reason, made_up[number].value) for number, reason in enumerate(wanted) if isinstance(reason, str)
+        ]
+        assert events == [(number, event) for number, event in enumerate(wanted) if isinstance(event, Good)]
+        assert worker.popen.poll() is None, worker.log
+        assert worker.complaints == []
+        report(
+            f"{len(made_up):,} records through a real worker: {len(events)} good ones passed on once, "
+            f"{len(letters)} bad ones once in dead-letters with reason and bytes; crashes 0, restarts 0, misfiled 0"
+        )
+
+
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("log", ["user_events", "workspace_facts"])
 def test_a_foreign_record_in_one_of_our_logs_is_dead_lettered_and_what_follows_it_counts(
     tmp_path: Path, kafka: KafkaServer, prefix: str, log: str, report: Callable[[str], None]
@@ -146,6 +181,11 @@ def test_a_foreign_record_in_one_of_our_logs_is_dead_lettered_and_what_follows_i
         report(
             f"{len(letters)} foreign records in {topic.removeprefix(prefix)} set aside, the event behind them counted"
         )
+
+
+def _told(event: Any) -> Good:
+    ids = (event.get(name) for name in ("user_id", "anonymous_id", "workspace_id", "id"))
+    return Good(event["type"], *ids)
 
 
 def _send(made: River, topic: str, values: list[bytes | None], now_ms: int, partition: int = 0) -> None:

@@ -1,0 +1,143 @@
+"""
+Bounds: what a state lets go of before it is too large for its changelog, the least important first (DESIGN 4.9).
+
+Inside the step, where something was added that may be long: a pure function of the state, so that every replay lets go
+of the same. At a checkpoint, whose moments differ from run to run, it would not be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from signals import alerting, waiting
+from signals.codec import encode_state
+from signals.config import MAX_CHARS
+from signals.facts import Decision, Note
+from signals.room import MAX_STATE_BYTES, UTF8_BYTES
+
+if TYPE_CHECKING:
+    from signals.case import Case
+    from signals.facts import Firing, Outputs
+    from signals.fired import FiredState
+    from signals.user import UserState
+    from signals.workspace import WorkspaceState
+
+V = TypeVar("V")
+
+_LONGEST = UTF8_BYTES * MAX_CHARS
+# What may be added to a user without anybody looking: an address, a domain, times and counts.
+_UNWATCHED_BYTES = 2_048
+# The same of each of his workspaces: times, places in his order, days.
+_MEMBERSHIP_BYTES = 48
+_USER_ROOM = MAX_STATE_BYTES - _UNWATCHED_BYTES
+# What a user has of his own at most: 64 hashes, and the workspace that saw his company first.
+_OWN_BYTES = 1_024 + _LONGEST
+# What a workspace, a feature or a firing of his takes at most: the longest text, and a domain or 56 days of attempts.
+_ENTRY_BYTES = _LONGEST + 56 * 14 + 64
+# So few of them always fit.
+_FEW = (_USER_ROOM - _OWN_BYTES) // _ENTRY_BYTES
+# What is let go of at once is a part of what is left, so that a producer who fills a state again and again does not
+# make each of its events dear.
+_SHARE = 4
+
+
+def bound_user(user: UserState, out: Outputs) -> None:
+    """Let go of attempts, then of what fired for features, then of workspaces, until the user's state fits."""
+    if len(user.workspaces) + len(user.gated) + len(user.fired) <= _FEW:
+        return
+
+    def is_above(limit: int) -> bool:
+        return len(encode_state(user)) + _MEMBERSHIP_BYTES * len(user.workspaces) > limit
+
+    if not is_above(_USER_ROOM):
+        return
+    out.notes.append(Note.STATE_TRIMMED)
+    _let_go(
+        (lambda: _drop_first(user.gated), lambda: _forget_firing(user), lambda: _forget_workspaces(user)),
+        lambda: is_above(_less(_USER_ROOM)),
+    )
+
+
+def is_too_large(workspace: WorkspaceState, room: int) -> bool:
+    """Whether a workspace's state has outgrown its room."""
+    return len(encode_state(workspace)) > room
+
+
+def bound_workspace(case: Case, room: int) -> None:
+    """
+    Let go of a workspace's memories for people to look at, then of those that keep signals apart, then of what waits.
+
+    Alerts that leave are closed, and signals that leave get their verdict.
+    """
+    workspace, policy = case.workspace, case.policy
+    case.out.notes.append(Note.STATE_TRIMMED)
+    _let_go(
+        (
+            lambda: _drop_oldest(policy.recent),
+            lambda: _drop_oldest(policy.pending),
+            lambda: _drop_oldest(policy.answers),
+            lambda: _drop_first(policy.heard),
+            lambda: _drop_first(workspace.billing.usage),
+            lambda: _forget_firing(workspace),
+            lambda: _close_alert(case),
+            lambda: _expire(case, policy.quiet),
+            lambda: _expire(case, policy.held),
+            lambda: _expire(case, policy.asked),
+        ),
+        lambda: is_too_large(workspace, _less(room)),
+    )
+
+
+def _less(limit: int) -> int:
+    return limit - limit // _SHARE
+
+
+def _let_go(parts: Sequence[Callable[[], bool]], is_too_much: Callable[[], bool]) -> None:
+    for let_go in parts:
+        while is_too_much():
+            if not let_go():
+                break
+
+
+def _drop_first(entries: dict[str, V]) -> bool:
+    """Drop a part of a map, from its beginning."""
+    for key in list(entries)[: _part(len(entries))]:
+        del entries[key]
+    return bool(entries)
+
+
+def _drop_oldest(entries: list[V]) -> bool:
+    """Drop a part of a list, from its beginning."""
+    del entries[: _part(len(entries))]
+    return bool(entries)
+
+
+def _forget_firing(state: FiredState) -> bool:
+    """Forget a part of the firings that have keys, those longest ago in event time; what fires once has none."""
+    keyed = sorted((key for key in state.fired if "|" in key), key=lambda key: state.fired[key].time)
+    for key in keyed[: _part(len(keyed))]:
+        del state.fired[key]
+    return len(keyed) > 1
+
+
+def _forget_workspaces(user: UserState) -> bool:
+    for _ in range(_part(len(user.workspaces))):
+        user.forget_workspace()
+    return bool(user.workspaces)
+
+
+def _close_alert(case: Case) -> bool:
+    if case.policy.open:
+        alerting.close_oldest(case)
+    return bool(case.policy.open)
+
+
+def _expire(case: Case, waits: list[Firing]) -> bool:
+    if waits:
+        case.decide(waits.pop(0), Decision.EXPIRED, waiting.TOO_MANY)
+    return bool(waits)
+
+
+def _part(count: int) -> int:
+    return -(-count // _SHARE)
