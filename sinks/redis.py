@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # As long as plg.alerts keeps its records: a copy cannot come later than that.
 REMEMBER_S: Final = 90 * 86_400
+# Looked at in one go by `empty`: a server does nothing else meanwhile.
+SCAN_KEYS: Final = 1_000
 # Answers that say something about the server, not about the record. NOSCRIPT: it was restarted between two commands.
 _SERVER_CODES = frozenset({"BUSY", "MISCONF", "NOREPLICAS", "UNBLOCKED", "UNKILLABLE", "NOTREADY"})
 _SERVER_ERRORS = (
@@ -143,6 +145,31 @@ class RedisSink:
                 outcomes[index] = _outcome(answer)
         return outcomes
 
+    def empty(self, on_deleted: Callable[[int], None] = lambda _: None) -> int:
+        """
+        Delete every key of the prefix. No sink may be writing: of an alert, one key could go and another stay.
+
+        Args:
+            on_deleted: Told now and then how many are gone.
+
+        Returns:
+            How many there were.
+
+        Raises:
+            Unavailable: Some may be left.
+        """
+        deleted = cursor = 0
+        try:
+            while True:
+                # A prefix has no character that means something in a pattern.
+                cursor, keys = self._client.scan(cursor, self._tag + b"*", SCAN_KEYS)
+                deleted += self._client.unlink(*keys) if keys else 0
+                on_deleted(deleted)
+                if cursor == 0:
+                    return deleted
+        except redis.exceptions.RedisError as error:
+            raise Unavailable(_server_text(error)) from error
+
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
@@ -223,7 +250,9 @@ def _outcome(answer: object) -> Written | Refused:
     if isinstance(answer, _SERVER_ERRORS) or text.partition(" ")[0] in _SERVER_CODES:
         raise Unavailable(_server_text(answer))
     if text.startswith("WRONGTYPE"):
-        return Refused("wrong_type", f"{text.removeprefix('WRONGTYPE ')}; delete or rename it, then replay the record")
+        return Refused(
+            "wrong_type", f"{text.removeprefix('WRONGTYPE ')}; delete or rename it, then run `plg rebuild redis`"
+        )
     return Refused("redis_error", text)
 
 
