@@ -87,7 +87,7 @@ class Flow:
     Alerts that open, are updated and close, and the snapshots of their workspaces.
 
     Alert n is about workspace n modulo 12 in partition n modulo `partitions`. Every second alert is updated when the
-    fifth one after it opens, two of three are closed when the thirteenth does.
+    fifth one after it opens, ten of eleven are closed when the thirteenth does.
     """
 
     def __init__(self, river: River, partitions: int = 1) -> None:
@@ -101,7 +101,7 @@ class Flow:
             self._alert(number, "open", 1)
             if number >= 5 and number % 2:
                 self._alert(number - 5, "updated", 2)
-            if number >= 13 and number % 3:
+            if number >= 13 and number % 11:
                 self._alert(number - 13, "closed", 2)
             workspace = number % WORKSPACES
             value = msgspec.json.encode({"v": 1, "workspace_id": f"w{workspace}", "opened": number})

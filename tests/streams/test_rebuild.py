@@ -220,8 +220,10 @@ def test_stream_has_the_order_of_time_over_the_partitions_and_that_of_offsets_in
     assert stage.stream() == ["a", "b", "c", "d", "e", "f"]
 
 
-def test_long_partition_waits_for_a_short_one_in_little_memory(stage: Stage) -> None:
-    count = 6_000
+def test_long_partition_waits_for_a_short_one(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.merging._MANY", 300)
+    monkeypatch.setattr("streams.merging._FEW", 100)
+    count = 3_000
     for number in range(count):
         stage.river.append("alerts", b"w1", b"%d" % number, partition=0)
     stage.river.flush()
