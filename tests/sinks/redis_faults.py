@@ -71,11 +71,20 @@ def loading(patient: Patient) -> Iterator[None]:
     # A server that loads answers after each 1,024 writes of its log: there must be many.
     if patient.client.incr("filler") == 1:
         with patient.client.pipeline(transaction=False) as many:
-            for _ in range(30_000):
+            for _ in range(60_000):
                 many.incr("filler")
             many.execute()
     patient.server.stop()
-    patient.server.start_slowly(4)
+
+    def hurry() -> None:
+        patient.wait_for_complaint("BusyLoading")
+        patient.client.config_set("key-load-delay", "0")
+
+    hurrying = threading.Thread(target=hurry)
+    hurrying.start()
+    # Not in the thread: the server would end with it.
+    patient.server.start_slowly(2)
+    hurrying.join()
     assert [said for said in patient.complaints if "BusyLoading" in said], patient.complaints
     yield
 
