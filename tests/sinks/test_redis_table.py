@@ -86,6 +86,13 @@ class Stage:
                 projection_in_redis(client, self.river.prefix),
             )
 
+    def differences(self) -> str:
+        """The states that are missing, and those that are there too often."""
+        with self.patient.client as client:
+            seen = projection_in_redis(client, self.river.prefix).states
+        expected = projection_of_topics(self.river.bootstrap, self.river.prefix).states
+        return f"missing {expected - seen}, too many {seen - expected}"
+
     def left(self) -> int:
         """Records that the sink's group has not committed past."""
         left = 0
@@ -150,4 +157,4 @@ def test_nothing_is_lost_and_nothing_twice_whatever_happens_to_redis(
         f"{fault.name}: {times} times, {found.lost} lost, {found.doubled} doubled, {found.wrong} wrong in queue and"
         f" snapshots, {how}; up to {max(waiting)} records waited, {took_s:.1f} s"
     )
-    assert found == Damage(0, 0, 0)
+    assert found == Damage(0, 0, 0), stage.differences()
