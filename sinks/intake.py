@@ -181,7 +181,7 @@ class Intake:
         if error is not None:
             self._note_error(error)
             return
-        record = _delivery(message)
+        record = delivery_of(message)
         # The partition may have gone during the very call that returned the record.
         if (record.topic, record.partition) in self._assigned:
             self._pending.append(record)
@@ -224,7 +224,8 @@ class Intake:
             self._log.warning(event, reason=reason)
 
 
-def _delivery(message: Message) -> Delivery:
+def delivery_of(message: Message) -> Delivery:
+    """A record as sinks take it."""
     # Typed as a dict or pairs; a consumed message has pairs.
     headers = message.headers() or []
     pairs = headers.items() if isinstance(headers, dict) else headers

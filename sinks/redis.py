@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from enum import Enum
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
-import msgspec
 import redis
 
 from sinks.base import Delivery, Refused, Unavailable
+from sinks.redis_alert import QueuedAlert, decode_alert, key_part
 from sinks.redis_connection import connect, require_access
 
 if TYPE_CHECKING:
@@ -19,11 +18,8 @@ if TYPE_CHECKING:
 
 # As long as plg.alerts keeps its records: a copy cannot come later than that.
 REMEMBER_S: Final = 90 * 86_400
-# The queue is read from the highest score down: the rank decides, the workspace's score orders within it.
-PRIORITY_RANKS: Final = {"low": 1, "normal": 2, "high": 3, "urgent": 4}
-RANK_STEP: Final = 1_000
-
-_PLAIN = re.compile(rb"[A-Za-z0-9_.:@-]{1,128}")
+# Looked at in one go by `empty`: a server does nothing else meanwhile.
+SCAN_KEYS: Final = 1_000
 # Answers that say something about the server, not about the record. NOSCRIPT: it was restarted between two commands.
 _SERVER_CODES = frozenset({"BUSY", "MISCONF", "NOREPLICAS", "UNBLOCKED", "UNKILLABLE", "NOTREADY"})
 _SERVER_ERRORS = (
@@ -37,19 +33,14 @@ _SERVER_ERRORS = (
 )
 
 
-class _Alert(msgspec.Struct):
-    """What the queue needs to know of an alert (SIGNALS 7); everything else passes through untouched."""
+class Written(Enum):
+    """What became of a record that was not refused."""
 
-    id: str
-    priority: str
-    workspace_id: str
-    route: str
-    score: float = 0.0
-    status: str = "open"
-    signal_ids: list[str] = []
-
-
-_ALERT = msgspec.json.Decoder(_Alert)
+    NEW = "new"
+    # A copy, or older than what stands there.
+    KNOWN = "known"
+    # Its route goes elsewhere.
+    ELSEWHERE = "elsewhere"
 
 
 class RedisSink:
@@ -65,6 +56,7 @@ class RedisSink:
         stream_cap: About how many alerts the stream keeps.
         options: More for redis-py, such as `password` or `ssl_ca_certs`.
         passed_over: Routes whose alerts go elsewhere; those of a route that nobody knows any more are written.
+        is_news: Which alerts are told on the live channel, if they are new to Redis.
 
     Raises:
         ConfigError: The URL cannot be read.
@@ -81,6 +73,7 @@ class RedisSink:
         passed_over: Collection[str] = (),
         *,
         options: Mapping[str, str] | None = None,
+        is_news: Callable[[Delivery], bool] = lambda _: True,
     ) -> None:
         self._client = connect(url, options or {})
         self._tag = b"{" + prefix.encode() + b"}:"
@@ -88,6 +81,7 @@ class RedisSink:
         self._workspaces = f"{prefix}.workspaces"
         self._cap = stream_cap
         self._passed_over = frozenset(passed_over)
+        self._is_news = is_news
         self._alert_script = self._client.register_script(_script("alert"))
         self._snapshot_script = self._client.register_script(_script("snapshot"))
 
@@ -119,18 +113,28 @@ class RedisSink:
             raise refusal
 
     def deliver_batch(self, records: Sequence[Delivery]) -> Sequence[Refused | None]:
+        """Write records in one round trip; see `BatchSink.deliver_batch`."""
+        return [outcome if isinstance(outcome, Refused) else None for outcome in self.write(records)]
+
+    def write(self, records: Sequence[Delivery]) -> Sequence[Written | Refused]:
         """
-        Write records in one round trip; see `BatchSink.deliver_batch`.
+        Write records in one round trip.
 
         When one record meets a full server and a later one does not, the second try writes them out of order: the
-        places kept with queue and snapshots sort that out.
+        scripts sort that out.
+
+        Returns:
+            What became of each.
+
+        Raises:
+            Unavailable: Some may have been written; all of them are to come again.
         """
-        outcomes: list[Refused | None] = []
+        outcomes: list[Written | Refused] = []
         # Not a transaction: each script is atomic, and EXEC would only block the server for longer.
         with self._client.pipeline(transaction=False) as pipeline:
             queued: list[int] = []
             for index, record in enumerate(records):
-                outcome: Refused | None = None
+                outcome: Written | Refused = Written.ELSEWHERE
                 try:
                     if self._queue(pipeline, record):
                         queued.append(index)
@@ -141,6 +145,31 @@ class RedisSink:
                 outcomes[index] = _outcome(answer)
         return outcomes
 
+    def empty(self, on_deleted: Callable[[int], None] = lambda _: None) -> int:
+        """
+        Delete every key of the prefix. No sink may be writing: of an alert, one key could go and another stay.
+
+        Args:
+            on_deleted: Told now and then how many are gone.
+
+        Returns:
+            How many there were.
+
+        Raises:
+            Unavailable: Some may be left.
+        """
+        deleted = cursor = 0
+        try:
+            while True:
+                # A prefix has no character that means something in a pattern.
+                cursor, keys = self._client.scan(cursor, self._tag + b"*", SCAN_KEYS)
+                deleted += self._client.unlink(*keys) if keys else 0
+                on_deleted(deleted)
+                if cursor == 0:
+                    return deleted
+        except redis.exceptions.RedisError as error:
+            raise Unavailable(_server_text(error)) from error
+
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
@@ -148,7 +177,7 @@ class RedisSink:
     def _queue(self, pipeline: Pipeline, record: Delivery) -> bool:
         """Put the write of a record into the pipeline; returns whether there is one."""
         if record.topic == self._alerts:
-            alert = _decode_alert(record.value)
+            alert = decode_alert(record.value)
             if alert.route in self._passed_over:
                 return False
             self._queue_alert(pipeline, record, alert)
@@ -158,33 +187,32 @@ class RedisSink:
             raise Refused("unknown_topic", f"the Redis sink does not read topic {record.topic}")
         return True
 
-    def _queue_alert(self, pipeline: Pipeline, record: Delivery, alert: _Alert) -> None:
-        route = _key_part(alert.route.encode())
+    def _queue_alert(self, pipeline: Pipeline, record: Delivery, alert: QueuedAlert) -> None:
+        route = key_part(alert.route.encode())
         workspace = alert.workspace_id.encode()
         keys = (
             self._tag + b"alerts",
             self._tag + b"queue:" + route,
-            self._tag + b"queue-offsets:" + route,
-            self._tag + b"queue-open:" + route + b":" + _key_part(workspace),
-            self._tag + b"seen:" + _seen_part(alert),
+            self._tag + b"queue-open:" + route + b":" + key_part(workspace),
+            self._tag + b"seen:" + alert.seen_part,
+            self._tag + b"seen:" + alert.closed_part,
         )
         args = (
             alert.id.encode(),
             record.value or b"",
             REMEMBER_S,
             self._cap,
-            self._tag + b"alerts:live",
+            self._tag + b"alerts:live" if self._is_news(record) else b"",
             workspace,
-            _queue_score(alert),
-            record.partition,
-            record.offset,
+            alert.queue_score,
+            alert.step,
         )
         self._alert_script(keys=keys, args=args, client=pipeline)
 
     def _queue_snapshot(self, pipeline: Pipeline, record: Delivery) -> None:
         if not record.key:
             raise Refused("bad_snapshot", "a snapshot needs its workspace id as the key of the record")
-        keys = (self._tag + b"workspace:" + _key_part(record.key), self._tag + b"workspace-offsets")
+        keys = (self._tag + b"workspace:" + key_part(record.key), self._tag + b"workspace-offsets")
         args: list[bytes | int] = [record.key, record.partition, record.offset]
         if record.value is not None:
             args.append(record.value)
@@ -193,46 +221,12 @@ class RedisSink:
 
 def snapshot_key(prefix: str, workspace_id: str) -> str:
     """The key under which the snapshot of a workspace stands, for whoever reads it."""
-    return f"{{{prefix}}}:workspace:{_key_part(workspace_id.encode()).decode()}"
+    return f"{{{prefix}}}:workspace:{key_part(workspace_id.encode()).decode()}"
 
 
 def _script(name: str) -> str:
     folder = files("sinks") / "lua"
     return "".join((folder / f"{part}.lua").read_text("utf-8") for part in ("common", name))
-
-
-def _decode_alert(value: bytes | None) -> _Alert:
-    if value is None:
-        raise Refused("bad_alert", "an alert has no value")
-    try:
-        alert = _ALERT.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        # msgspec names path and type, never the value.
-        raise Refused("bad_alert", str(error)) from error
-    if alert.priority not in PRIORITY_RANKS:
-        raise Refused("bad_alert", f"priority is not one of {', '.join(PRIORITY_RANKS)}")
-    if alert.status not in {"open", "updated", "closed"}:
-        raise Refused("bad_alert", "status is not one of open, updated, closed")
-    return alert
-
-
-def _queue_score(alert: _Alert) -> str:
-    if alert.status == "closed":
-        return ""
-    return repr(PRIORITY_RANKS[alert.priority] * RANK_STEP + min(max(alert.score, 0.0), RANK_STEP - 1.0))
-
-
-def _seen_part(alert: _Alert) -> bytes:
-    """What makes two records copies of each other: the alert, what became of it, and how many signals joined it."""
-    suffix = {"open": "", "closed": ":closed"}.get(alert.status, f":updated:{len(alert.signal_ids)}")
-    return _key_part(f"{alert.id}{suffix}".encode())
-
-
-def _key_part(text: bytes) -> bytes:
-    """An id as part of a key: as it is where that is harmless, hashed where it is long, odd, or looks like a hash."""
-    if _PLAIN.fullmatch(text) and not text.startswith(b"h:"):
-        return text
-    return b"h:" + hashlib.sha256(text).hexdigest().encode()
 
 
 def _execute(pipeline: Pipeline) -> list[object]:
@@ -243,7 +237,7 @@ def _execute(pipeline: Pipeline) -> list[object]:
         raise Unavailable(_server_text(error)) from error
 
 
-def _outcome(answer: object) -> Refused | None:
+def _outcome(answer: object) -> Written | Refused:
     """
     What an answer of the server means for its record.
 
@@ -251,12 +245,14 @@ def _outcome(answer: object) -> Refused | None:
         Unavailable: It is the server that has a problem.
     """
     if not isinstance(answer, redis.exceptions.RedisError):
-        return None
+        return Written.NEW if answer == 1 else Written.KNOWN
     text = str(answer)
     if isinstance(answer, _SERVER_ERRORS) or text.partition(" ")[0] in _SERVER_CODES:
         raise Unavailable(_server_text(answer))
     if text.startswith("WRONGTYPE"):
-        return Refused("wrong_type", f"{text.removeprefix('WRONGTYPE ')}; delete or rename it, then replay the record")
+        return Refused(
+            "wrong_type", f"{text.removeprefix('WRONGTYPE ')}; delete or rename it, then run `plg rebuild redis`"
+        )
     return Refused("redis_error", text)
 
 

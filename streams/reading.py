@@ -11,7 +11,7 @@ from signals.errors import PlgError
 from streams.settings import Settings
 
 SILENCE_S = 10.0
-_TELL_EVERY = 1_000
+TELL_EVERY = 1_000
 
 
 class ReadingFailed(PlgError):
@@ -30,13 +30,13 @@ def read_topic(
     Raises:
         ReadingFailed: The topic does not exist, or the broker stops answering.
     """
-    with _consumer(settings) as consumer:
-        starts, ends = _ranges(consumer, topic, settings)
+    with reader(settings) as consumer:
+        starts, ends = topic_ranges(consumer, topic, settings)
         total = sum(ends[start.partition] - start.offset for start in starts)
         consumer.assign(starts)
         for done, message in enumerate(_until(consumer, topic, ends), 1):
             yield message
-            if done % _TELL_EVERY == 0:
+            if done % TELL_EVERY == 0:
                 on_record(done, total)
 
 
@@ -47,8 +47,8 @@ def read_record(topic: str, partition: int, offset: int, settings: Settings) -> 
     Raises:
         ReadingFailed: It is not there (any more), or the broker does not answer.
     """
-    with _consumer(settings) as consumer:
-        starts, ends = _ranges(consumer, topic, settings)
+    with reader(settings) as consumer:
+        starts, ends = topic_ranges(consumer, topic, settings)
         held = {start.partition: start.offset for start in starts}
         if not held.get(partition, 0) <= offset < ends.get(partition, 0):
             raise ReadingFailed(f"{topic}: no record at {partition}/{offset}; retention may have deleted it")
@@ -60,7 +60,8 @@ def read_record(topic: str, partition: int, offset: int, settings: Settings) -> 
 
 
 @contextmanager
-def _consumer(settings: Settings) -> Iterator[Consumer]:
+def reader(settings: Settings) -> Iterator[Consumer]:
+    """A consumer that joins no group and says where a partition ends."""
     options = {"group.id": "plg-reader", "enable.auto.commit": False, "enable.partition.eof": True}
     consumer = Consumer({**settings.kafka_options, **options})
     try:
@@ -69,7 +70,13 @@ def _consumer(settings: Settings) -> Iterator[Consumer]:
         consumer.close()
 
 
-def _ranges(consumer: Consumer, topic: str, settings: Settings) -> tuple[list[TopicPartition], dict[int, int]]:
+def topic_ranges(consumer: Consumer, topic: str, settings: Settings) -> tuple[list[TopicPartition], dict[int, int]]:
+    """
+    Where each partition that is not empty begins, and where it ends now.
+
+    Raises:
+        ReadingFailed: The topic does not exist.
+    """
     described = consumer.list_topics(topic, timeout=settings.connect_timeout_s).topics[topic]
     if described.error is not None or not described.partitions:
         raise ReadingFailed(f"topic {topic} does not exist at {settings.kafka}")

@@ -11,9 +11,12 @@ from sinks.redis import RedisSink
 from sinks.slack_options import SlackOptions, read_webhooks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic import SecretStr
 
     from signals.config import Config
+    from sinks.base import Delivery
     from streams.settings import Settings
 
 _NO_WAY_IN = (
@@ -21,11 +24,18 @@ _NO_WAY_IN = (
 )
 
 
-def redis_sink(config: Config, settings: Settings) -> RedisSink:
-    """The sink that writes the alerts of the routes that list it, and those of routes that the config knows no more."""
+def redis_sink(
+    config: Config, settings: Settings, *, is_news: Callable[[Delivery], bool] = lambda _: True
+) -> RedisSink:
+    """
+    The sink that writes the alerts of the routes that list it, and those of routes that the config knows no more.
+
+    Args:
+        is_news: Which alerts are told on the live channel.
+    """
     passed_over = [route.name for route in config.routes if "redis" not in route.sinks]
     url = settings.redis_url.get_secret_value()
-    return RedisSink(url, config.prefix, passed_over=passed_over, options=settings.redis_options)
+    return RedisSink(url, config.prefix, passed_over=passed_over, options=settings.redis_options, is_news=is_news)
 
 
 def slack_options(config: Config, settings: Settings) -> SlackOptions:

@@ -133,6 +133,25 @@ class RedisServer:
         """Bring it back; does nothing to one that runs."""
         self._way.start()
 
+    def start_slowly(self, writes: int) -> None:
+        """Bring it back, so that it sleeps for a moment (50 us) after so many writes of the log that it loads."""
+        way = self._with_files()
+        way.more = ("--key-load-delay", str(-writes))
+        try:
+            way.start()
+        finally:
+            way.more = ()
+
+    @property
+    def write_logs(self) -> Path:
+        """The folder with its append-only files; of one that is stopped they may be cut or deleted."""
+        return self._with_files().folder / "appendonlydir"
+
+    def _with_files(self) -> _RedisProcess:
+        if not isinstance(self._way, _RedisProcess):
+            raise ServerMissingError("the files of this Redis are not at hand")
+        return self._way
+
     def remove(self) -> None:
         """End it if it is ours, with its data."""
         self._way.remove()
@@ -181,7 +200,9 @@ class _RedisProcess:
     def __init__(self, binary: Path) -> None:
         port = free_port()
         self.url = f"redis://127.0.0.1:{port}/0"
+        self.more: tuple[str, ...] = ()
         self._folder = tempfile.TemporaryDirectory(prefix="plg-redis-")
+        self.folder = Path(self._folder.name)
         self._command = [str(binary), *redis_arguments(port, Path(self._folder.name), append_only=True)]
         self._process: ServerProcess | None = None
 
@@ -189,7 +210,7 @@ class _RedisProcess:
         if self._process is None:
             log_path = Path(self._folder.name, "redis.log")
             self._process = ServerProcess(
-                "Redis", self._command, log_path=log_path, answers=lambda: redis_answers(self.url)
+                "Redis", [*self._command, *self.more], log_path=log_path, answers=lambda: redis_answers(self.url)
             )
 
     def stop(self) -> None:

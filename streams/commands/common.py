@@ -1,7 +1,9 @@
-"""What the commands share: the two consoles, and the options that several of them take."""
+"""What the commands share: the two consoles, a progress bar, and the options that several of them take."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -15,3 +17,13 @@ ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="The config file; PLG_CONFIG, else config/plg.yaml.", show_default=False)
 ]
 ConfigArgument = Annotated[Path, typer.Argument(help="A config file, such as config/plg.yaml.")]
+
+
+@contextmanager
+def progress(doing: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error, told how many of how many."""
+    from rich.progress import Progress
+
+    with Progress(console=errors, transient=True) as shown:
+        task = shown.add_task(doing, total=None)
+        yield lambda done, total: shown.update(task, completed=done, total=total)

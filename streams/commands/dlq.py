@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from signals.moments import iso
-from streams.commands.common import ConfigOption, console, errors
+from streams.commands.common import ConfigOption, console, errors, progress
 from streams.settings import read_settings
 
 if TYPE_CHECKING:
@@ -56,7 +54,7 @@ def list_letters(
         for letter in letters(loaded, settings, choice):
             _say(_each_json(letter) if as_json else _each_text(letter))
         return
-    with _progress("reading") as on_record:
+    with progress("reading") as on_record:
         groups = survey(loaded, settings, choice, on_record)
     for group in groups:
         _say(_group_json(group) if as_json else _group_text(group))
@@ -144,7 +142,7 @@ def redrive(
     loaded = load_config(config or settings.config)
     choice = _choice(reason, topic, place, f"{loaded.prefix}.dead-letters")
     with Redrive(loaded, settings, choice, again=again) as run:
-        with _progress("reading") as on_record:
+        with progress("reading") as on_record:
             run.read(on_record)
         _print_plan(run.plan)
         if dry_run or not run.plan.total:
@@ -152,7 +150,7 @@ def redrive(
         if not yes:
             typer.confirm(f"Send {run.plan.total:,} at {settings.kafka}?", abort=True)
         try:
-            with _progress("sending") as on_sent:
+            with progress("sending") as on_sent:
                 run.send(on_sent)
         except KeyboardInterrupt:
             _say(f"sent {run.outcome.sent:,} of {run.plan.total:,}; run it again, it goes on from there")
@@ -232,13 +230,3 @@ def _each_json(letter: Letter) -> str:
 def _say(line: str) -> None:
     # Text of others: no markup in it means anything, no :name: is an emoji.
     console.print(line, markup=False, emoji=False, soft_wrap=True)
-
-
-@contextmanager
-def _progress(doing: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error, told how many of how many."""
-    from rich.progress import Progress
-
-    with Progress(console=errors, transient=True) as progress:
-        task = progress.add_task(doing, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)

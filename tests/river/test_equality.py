@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import redis
 
 from tests.river.comparing import alert_state, check_contract, check_redis, check_signals
 from tests.river.harness import river
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.apache_kafka
 
 
 @pytest.mark.timeout(240)
-def test_sixty_days_at_full_speed_give_the_signals_of_the_backtest(
+def test_sixty_days_at_full_speed_give_the_signals_of_the_backtest_and_redis_can_be_made_again(
     tmp_path: Path,
     kafka: KafkaServer,
     own_redis: RedisServer,
@@ -40,6 +41,11 @@ def test_sixty_days_at_full_speed_give_the_signals_of_the_backtest(
         report(f"{replayed.stdout.strip()}; the river was through after {settled_s:.1f} s")
         report(check_signals(made, story))
         report(check_redis(made))
+        with redis.Redis.from_url(own_redis.url) as client:
+            client.flushall()
+        rebuilt = made.plg("rebuild", "redis")
+        assert rebuilt.returncode == 0, rebuilt.stderr
+        report(f"after FLUSHALL and {rebuilt.stdout.strip().replace(chr(10), '; ')}: {check_redis(made)}")
         check_contract(made)
         # Nothing was killed: nothing was sent twice either.
         ids = [signal["id"] for signal in made.read_json(made.topics.signals)]

@@ -38,6 +38,7 @@ limits:
         ("topics", "check"),
         ("topics", "record", "nowhere.signals", "--out", "signals.jsonl"),
         ("sinks", "redis"),
+        ("rebuild", "redis"),
         ("replay", "events.jsonl"),
     ],
     ids=lambda command: " ".join(command[:2]),

@@ -63,7 +63,7 @@ def locked(
 
 
 @pytest.mark.timeout(120)
-def test_an_alert_reaches_redis_over_tls_with_secrets_from_files(
+def test_an_alert_reaches_redis_over_tls_with_secrets_from_files_and_is_written_again_after_a_loss(
     locked: River, locked_redis: SecuredRedis, certificates: Certificates, report: Callable[[str], None]
 ) -> None:
     event = {"messageId": "m1", "type": "track", "event": "MSA Requested", "userId": "u1", "context": {"groupId": "w1"}}
@@ -81,14 +81,16 @@ def test_an_alert_reaches_redis_over_tls_with_secrets_from_files(
         stream = f"{{{locked.config.prefix}}}:alerts"
         wait_for(lambda: client.xlen(stream) > 0, 40, lambda: f"no alert:\n{sink.log}\n{worker.log}")
         alerts = [json.loads(fields[b"data"]) for _, fields in client.xrange(stream)]
+        client.delete(*client.scan_iter(f"{{{locked.config.prefix}}}:*"))
+        ran.append(locked.plg("rebuild", "redis"))
+        assert [json.loads(fields[b"data"]) for _, fields in client.xrange(stream)] == alerts
     assert [(alert["workspace_id"], alert["signal"]) for alert in alerts] == [("w1", "procurement")]
+    assert ran[-1].returncode == 0, ran[-1]
     assert (worker.terminate(), sink.terminate()) == (0, 0)
     assert worker.complaints + sink.complaints == []
     said = "".join([worker.log, sink.log, *(command.stdout + command.stderr for command in ran)])
     assert "canary" not in said
-    report(
-        f"topics, worker, sink and replay over SASL_SSL and rediss: an alert after {time.monotonic() - started:.0f} s"
-    )
+    report(f"topics, worker, sink, replay, rebuild over SASL_SSL and rediss: {time.monotonic() - started:.0f} s")
 
 
 @pytest.mark.timeout(60)
@@ -99,8 +101,9 @@ def test_an_alert_reaches_redis_over_tls_with_secrets_from_files(
         (("sinks", "redis"), {"PLG_KAFKA_CA": "{other_ca}"}, "PLG_KAFKA_CA"),
         (("replay", "plg.yaml"), {"PLG_KAFKA_PASSWORD_FILE": "{redis-password}"}, "PLG_KAFKA_PASSWORD"),
         (("sinks", "redis"), {"PLG_REDIS_PASSWORD_FILE": "{kafka-password}"}, "PLG_REDIS_PASSWORD"),
+        (("rebuild", "redis"), {"PLG_REDIS_PASSWORD_FILE": "{kafka-password}"}, "PLG_REDIS_PASSWORD"),
     ],
-    ids=["worker, login", "sink, authority", "replay, login", "sink, login to Redis"],
+    ids=["worker, login", "sink, authority", "replay, login", "sink, login to Redis", "rebuild, login to Redis"],
 )
 def test_what_does_not_fit_is_one_message_before_the_time_is_over(
     locked: River, certificates: Certificates, command: tuple[str, ...], changed: dict[str, str], says: str

@@ -27,8 +27,8 @@ class Fault(NamedTuple):
     """
     What goes wrong once.
 
-    `accepts`: the message is there all the same. `how`: `plain`, or instead of the answer `hang`, `reset` or `slow`.
-    `body` None stands for a yes.
+    `accepts`: the message is there all the same. `how`: `plain`, or instead of the answer `hang`, `reset`, `slow` or
+    `half`. `body` None stands for a yes.
     """
 
     name: str
@@ -53,6 +53,7 @@ def limited(seconds: int) -> Fault:
 
 REDIRECT = Fault("redirect", status=302, body="moved", headers=(("Location", "/elsewhere"),))
 LIMITED_WITHOUT_A_TIME = Fault("limited_without_a_time", status=429, body="")
+AMBIGUOUS = ("fatal_error", "internal_error", "request_timeout", "service_unavailable", "rollup_error")
 # What may go wrong with one request while neither message nor channel nor token is at fault.
 PASSING_FAULTS = [
     limited(30),
@@ -60,18 +61,23 @@ PASSING_FAULTS = [
     says("rate_limited"),
     REDIRECT,
     *(Fault(f"http_{status}", status=status, body="<html>") for status in (500, 502, 503, 504)),
-    Fault("http_500_after_accept", accepts=True, status=500, body="<html>"),
+    *(
+        Fault(f"http_{status}_after_accept", accepts=True, status=status, body="<html>")
+        for status in (500, 502, 503, 504)
+    ),
     Fault("timeout_before_accept", how="hang"),
     Fault("timeout_after_accept", accepts=True, how="hang"),
     Fault("reset_before_accept", how="reset"),
     Fault("reset_after_accept", accepts=True, how="reset"),
+    Fault("slow_body_before_accept", body='{"ok":false,"error":"fatal_error"}', how="slow"),
     Fault("slow_body_after_accept", accepts=True, how="slow"),
+    Fault("half_an_answer_after_accept", accepts=True, how="half"),
     Fault("invalid_json_before_accept", body="<html>please log in</html>"),
     Fault("invalid_json_after_accept", accepts=True, body='{"ok":tr'),
     Fault("json_that_is_no_object_after_accept", accepts=True, body='["ok"]'),
-    says("fatal_error"),
-    says("internal_error", accepts=True),
-    says("service_unavailable"),
+    # Slack's own words: some aspect of the call may have succeeded before the error.
+    *(says(code) for code in AMBIGUOUS),
+    *(says(code, accepts=True)._replace(name=f"{code}_after_accept") for code in AMBIGUOUS),
 ]
 
 
@@ -231,8 +237,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(fault.status)
         for name, value in fault.headers:
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body) * (100 if fault.how == "slow" else 1)))
+        self.send_header("Content-Length", str(len(body) * (100 if fault.how in {"slow", "half"} else 1)))
         self.end_headers()
+        if fault.how == "half":
+            body = body[: len(body) // 2]
+            self.close_connection = True
         self.wfile.write(body)
         if fault.how == "slow":
             self._drip()

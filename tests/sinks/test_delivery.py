@@ -106,6 +106,14 @@ class River:
         for value in values:
             at = int((time.time() - ago_s) * 1_000)
             self._producer.produce(f"{self.prefix}.{topic}", value, key, partition, timestamp=at)
+        self.flush()
+
+    def append(self, topic: str, key: bytes, value: bytes | None, partition: int = 0) -> None:
+        """Append a record without waiting."""
+        self._producer.produce(f"{self.prefix}.{topic}", value, key, partition)
+
+    def flush(self) -> None:
+        """Wait until all records are there."""
         assert self._producer.flush(30) == 0
 
     def committed(self, sink: str, topic: str = "alerts", partition: int = 0) -> int:

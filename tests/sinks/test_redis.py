@@ -143,6 +143,40 @@ def test_older_record_does_not_bring_a_closed_alert_back(sink: RedisSink, client
     assert queue(client, prefix) == []
 
 
+def test_alert_that_comes_after_a_later_one_of_its_workspace_still_enters_the_queue(
+    sink: RedisSink, client: redis.Redis, prefix: str
+) -> None:
+    sink.deliver(alert(prefix, offset=2, id="a2", priority="low", score=20))
+
+    sink.deliver(alert(prefix, offset=1, id="a1", priority="urgent", score=10))
+    both = queue(client, prefix)
+    sink.deliver(alert(prefix, offset=3, id="a2", priority="low", status="closed"))
+
+    assert both == queue(client, prefix) == [(b"w1", 4_010.0)]
+
+
+@pytest.mark.parametrize("late", [{"status": "open"}, {"status": "updated", "signal_ids": ["s1", "s2"]}])
+def test_older_state_of_an_alert_does_not_take_back_what_an_update_made_more_urgent(
+    sink: RedisSink, client: redis.Redis, prefix: str, late: dict[str, object]
+) -> None:
+    sink.deliver(alert(prefix, offset=3, status="updated", signal_ids=["s1", "s2", "s3"], priority="urgent"))
+
+    sink.deliver(alert(prefix, offset=1, **late))
+
+    assert queue(client, prefix) == [(b"w1", 4_050.0)]
+    assert stream(client, prefix) == [b"a1", b"a1"]
+
+
+def test_queue_follows_a_topic_that_was_made_anew_under_the_same_prefix(
+    sink: RedisSink, client: redis.Redis, prefix: str
+) -> None:
+    sink.deliver(alert(prefix, offset=1_000, id="a1"))
+
+    sink.deliver_batch([alert(prefix, offset=0, id="a2", priority="urgent"), alert(prefix, offset=1, id="a3")])
+
+    assert queue(client, prefix) == [(b"w1", 4_050.0)]
+
+
 def test_update_joined_by_a_further_signal_is_news_and_its_copy_is_not(
     sink: RedisSink, client: redis.Redis, prefix: str
 ) -> None:
@@ -185,7 +219,7 @@ def test_tombstone_deletes_the_snapshot_and_an_older_value_stays_away(
 
 
 @pytest.mark.parametrize(
-    ("family", "found"), [("alerts", "list"), ("queue:sales", "list"), ("queue-offsets:sales", "list")]
+    ("family", "found"), [("alerts", "list"), ("queue:sales", "list"), ("queue-open:sales:w1", "list")]
 )
 def test_key_of_a_wrong_type_is_refused_by_name_before_anything_is_written(
     sink: RedisSink, client: redis.Redis, prefix: str, family: str, found: str
@@ -291,7 +325,7 @@ def test_workspace_id_of_any_kind_keeps_to_its_own_keys(
     assert queue(client, prefix) == [(workspace.encode(), 2_050.0)]
     assert client.get(snapshot_key(prefix, workspace)) == b"1"
     keys = list(client.scan_iter(f"{{{prefix}}}*"))
-    assert len(keys) == 7
+    assert len(keys) == 6
     assert all(key.startswith(tag) and len(key) < 256 for key in keys)
 
 

@@ -16,9 +16,21 @@ if TYPE_CHECKING:
 
 ALERTS = 4
 # A person must act; until then the alert waits.
-BLOCKED = {"token_revoked": "invalid_token", "is_archived": "channel_is_archived", "channel_not_found": "no_service"}
+BLOCKED = {
+    "token_revoked": "invalid_token",
+    "invalid_auth": "no_team",
+    "is_archived": "channel_is_archived",
+    "channel_not_found": "no_service",
+    "not_in_channel": "action_prohibited",
+    "restricted_action": "posting_to_general_channel_denied",
+}
 # Nothing can be done about the message: a dead letter holds it.
-PARKED = {"msg_too_long": "msg_blocks_too_long"}
+PARKED = {
+    "msg_too_long": "no_text",
+    "invalid_blocks": "invalid_payload",
+    "msg_blocks_too_long": "too_many_attachments",
+    "an_error_of_tomorrow": "an_error_of_tomorrow",
+}
 
 
 @pytest.fixture
