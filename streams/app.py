@@ -105,6 +105,7 @@ def build(config: Config, settings: Settings, sources: Sequence[str]) -> Parts:
     )
     tables: dict[str, StateTable[Any]] = {topics.user_events: users, topics.workspace_facts: workspaces}
     snapshots = Snapshots(workspaces, outbox, topics)
+    workspaces.on_restored = snapshots.note_restored
     checkpoint = Checkpoint(
         sender=outbox,
         tables=tables,
