@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench format lock clean
+.PHONY: help setup run test check bench chaos format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +45,13 @@ check: setup ## format, lint, types, import rules and the fast tests
 
 bench: setup ## events per second against stock Faust and a plain consumer loop
 	$(PY) -m benchmarks
+
+# What make chaos may be told: how long, which plan (a seed), which scenarios, where to write what it saw.
+FOR ?= 20m
+CHAOS = --for $(FOR) $(if $(SEED),--seed $(SEED)) $(foreach name,$(SCENARIO),--scenario $(name)) $(if $(JSON),--json $(JSON))
+
+chaos: setup ## break a river on purpose and count what it lost or doubled: make chaos FOR=20m SEED=7
+	@$(PY) -m tests.chaos $(CHAOS)
 
 format: setup ## format the code and fix what ruff can fix
 	$(PY) -m ruff format .

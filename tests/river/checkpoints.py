@@ -1,0 +1,90 @@
+"""Tells which partitions died between their states and their offsets, and freezes workers at just that moment."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import msgspec
+from confluent_kafka import Consumer, TopicPartition
+
+from signals.shard import Fence
+from streams.tables import _FENCE
+from tests.river.harness import Process, River
+from tests.river.offsets import Place
+
+MOST_TRIES = 25
+
+
+class Fences:
+    """Reads the changelogs along and holds each fence against the committed offset."""
+
+    def __init__(self, made: River, consumer: Consumer) -> None:
+        self._made = made
+        self._consumer = consumer
+        self._logs = {
+            made.topics.users_changelog: made.topics.user_events,
+            made.topics.workspaces_changelog: made.topics.workspace_facts,
+        }
+        self._read: dict[Place, int] = {}
+        self._fences: dict[Place, int] = {}
+        places = [TopicPartition(log, number, 0) for log in self._logs for number in range(made.topics.partitions)]
+        consumer.assign(places)
+
+    def stuck(self, after_s: float = 1.5) -> set[Place]:
+        """
+        Partitions whose fence stands beyond their committed offset and stays there: a dead or frozen worker's.
+
+        A living worker commits what it has written within a moment; the group gives the partitions of a dead one away
+        only after the session timeout.
+        """
+        self._read_on()
+        fences = dict(self._fences)
+        time.sleep(after_s)
+        committed = self._committed()
+        return {place for place, end in fences.items() if end > committed[place]}
+
+    def _committed(self) -> Mapping[Place, int]:
+        return {(log, n): offset for log in self._logs.values() for n, offset in self._made.committed(log).items()}
+
+    def _read_on(self) -> None:
+        ends = {(log, number): end for log in self._logs for number, end in self._made.ends(log).items()}
+        while any(self._read.get(place, 0) < end for place, end in ends.items()):
+            messages = self._consumer.consume(5_000, 1.0)
+            assert messages, "the changelogs cannot be read to their ends"
+            for message in messages:
+                assert message.error() is None, message.error()
+                self._read[message.topic(), message.partition()] = message.offset() + 1
+                if message.key() == _FENCE:
+                    fence = msgspec.msgpack.decode(message.value(), type=Fence)
+                    self._fences[self._logs[message.topic()], message.partition()] = fence.end
+
+
+def freeze_within_a_checkpoint(worker: Process, fences: Fences, chance: random.Random) -> set[Place]:
+    """
+    Freeze a worker at random moments until one falls between its states and its offsets.
+
+    Returns:
+        The partitions caught there; none if no such moment was met, and the worker is frozen all the same.
+    """
+    for _ in range(MOST_TRIES):
+        worker.freeze()
+        caught = fences.stuck(after_s=0.4)
+        if caught:
+            return caught
+        worker.thaw()
+        time.sleep(chance.uniform(0.05, 0.4))
+    worker.freeze()
+    return set()
+
+
+@contextmanager
+def fences_of(made: River) -> Iterator[Fences]:
+    """Read the changelogs of a river along for a while."""
+    consumer = Consumer({**made.settings.kafka_options, "group.id": "test-fences", "enable.auto.commit": False})
+    try:
+        yield Fences(made, consumer)
+    finally:
+        consumer.close()
