@@ -6,6 +6,7 @@ import contextlib
 import random
 import re
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -38,7 +39,8 @@ _EVENTS = 150_000
 # No round is begun for less than this.
 _SHORTEST_S = 45.0
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
-console = Console(highlight=False, markup=False, width=None)
+# A table in a log is as wide as in a terminal.
+console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
 
 
 @app.command()
@@ -58,7 +60,7 @@ def chaos(
     """
     Break a river under load, scenario after scenario, and hold what is left against the oracle each time.
 
-    Every row of the table but kills and recovery is to be zero; the exit code is 1 if one is not.
+    Its table has rows that are to be zero, from lost to leaks; the exit code is 1 if one is not.
     Needs Apache Kafka (PLG_TEST_KAFKA, Docker or its jars) and a Redis; `brokers` needs the jars.
 
     Examples: [bold]make chaos FOR=20m SEED=7[/bold], [bold]python -m tests.chaos --for 5m --scenario workers[/bold]
@@ -174,9 +176,7 @@ def _shown(ends_at: float, limit_s: float) -> Iterator[Callable[[str], None]]:
 
 def _tell(seed: int, seconds: float, outcomes: list[Outcome], json: Path | None) -> None:
     if outcomes:
-        # As wide as it is, in a log too.
-        wide = Console(highlight=False, markup=False, width=max(console.width, 220))
-        wide.print(table(outcomes))
+        console.print(table(outcomes))
     for outcome in outcomes:
         for line in outcome.endings:
             console.print(f"round {outcome.number}, {outcome.scenario}: {line} by itself, started again")

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from tests.river.findings import Findings
 
-# The columns that are to be zero.
+# The rows of the table that are to be zero.
 ZERO = (
     "lost",
     "extra",
@@ -91,19 +91,17 @@ def totals(outcomes: Iterable[Outcome]) -> dict[str, object]:
 
 
 def table(outcomes: list[Outcome]) -> Table:
-    """A row a scenario, and the whole run."""
-    columns = list(totals([]))
-    shown = Table(title="chaos", title_justify="left")
-    shown.add_column("scenario")
-    for column in columns:
-        shown.add_column(column.replace("_", " "), justify="right")
+    """A column a scenario, and the whole run."""
     names = list(dict.fromkeys(outcome.scenario for outcome in outcomes))
-    groups = [(name, [each for each in outcomes if each.scenario == name]) for name in names]
-    for name, group in [*groups, ("all", outcomes)]:
-        if name == "all":
-            shown.add_section()
-        values = totals(group)
-        shown.add_row(name, *("-" if values[each] is None else f"{values[each]:,}" for each in columns))
+    columns = [totals(each for each in outcomes if each.scenario == name) for name in names] + [totals(outcomes)]
+    shown = Table(title="chaos", title_justify="left")
+    shown.add_column("")
+    for name in [*names, "all"]:
+        shown.add_column(name, justify="right")
+    for measure in columns[-1]:
+        is_wrong = measure in ZERO and any(column[measure] for column in columns)
+        values = ("-" if column[measure] is None else f"{column[measure]:,}" for column in columns)
+        shown.add_row(measure.replace("_", " "), *values, style="bold red" if is_wrong else None)
     return shown
 
 

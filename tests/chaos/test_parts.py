@@ -93,7 +93,10 @@ def outcome(**found: list[str]) -> Outcome:
         Blow("redis", "kill", is_kill=True, lag=0, in_flight=0, recovered_s=1.0),
         Blow("worker-2", "freeze", is_kill=False, lag=5, in_flight=1, recovered_s=None),
     ]
-    return Outcome(1, "storm", blows, events=1_000, findings=Findings(**found))
+    findings = Findings()
+    for kind, lines in found.items():
+        setattr(findings, kind, lines)
+    return Outcome(1, "storm", blows, events=1_000, findings=findings)
 
 
 def test_kills_are_counted_by_what_they_met_and_other_faults_are_no_kills() -> None:

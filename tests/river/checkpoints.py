@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import msgspec
@@ -12,8 +12,9 @@ from confluent_kafka import Consumer, TopicPartition
 
 from signals.shard import Fence
 from streams.tables import _FENCE
-from tests.river.harness import Process, River
-from tests.river.offsets import Place
+from tests.river.harness import River
+from tests.river.offsets import Offsets, Place, offsets
+from tests.river.process import Process
 
 MOST_TRIES = 25
 
@@ -21,17 +22,17 @@ MOST_TRIES = 25
 class Fences:
     """Reads the changelogs along and holds each fence against the committed offset."""
 
-    def __init__(self, made: River, consumer: Consumer) -> None:
-        self._made = made
+    def __init__(self, made: River, consumer: Consumer, inputs: Offsets) -> None:
         self._consumer = consumer
+        self._inputs = inputs
         self._logs = {
             made.topics.users_changelog: made.topics.user_events,
             made.topics.workspaces_changelog: made.topics.workspace_facts,
         }
         self._read: dict[Place, int] = {}
         self._fences: dict[Place, int] = {}
-        places = [TopicPartition(log, number, 0) for log in self._logs for number in range(made.topics.partitions)]
-        consumer.assign(places)
+        self._places = [TopicPartition(log, n, 0) for log in self._logs for n in range(made.topics.partitions)]
+        consumer.assign(self._places)
 
     def stuck(self, after_s: float = 1.5) -> set[Place]:
         """
@@ -43,14 +44,14 @@ class Fences:
         self._read_on()
         fences = dict(self._fences)
         time.sleep(after_s)
-        committed = self._committed()
-        return {place for place, end in fences.items() if end > committed[place]}
-
-    def _committed(self) -> Mapping[Place, int]:
-        return {(log, n): offset for log in self._logs.values() for n, offset in self._made.committed(log).items()}
+        committed = self._inputs.read() or {}
+        return {place for place, end in fences.items() if place in committed and end > committed[place][0]}
 
     def _read_on(self) -> None:
-        ends = {(log, number): end for log in self._logs for number, end in self._made.ends(log).items()}
+        ends = {
+            (place.topic, place.partition): self._consumer.get_watermark_offsets(place, timeout=10)[1]
+            for place in self._places
+        }
         while any(self._read.get(place, 0) < end for place, end in ends.items()):
             messages = self._consumer.consume(5_000, 1.0)
             assert messages, "the changelogs cannot be read to their ends"
@@ -84,7 +85,9 @@ def freeze_within_a_checkpoint(worker: Process, fences: Fences, chance: random.R
 def fences_of(made: River) -> Iterator[Fences]:
     """Read the changelogs of a river along for a while."""
     consumer = Consumer({**made.settings.kafka_options, "group.id": "test-fences", "enable.auto.commit": False})
+    topics = (made.topics.user_events, made.topics.workspace_facts)
     try:
-        yield Fences(made, consumer)
+        with offsets(made, made.config.prefix, topics) as inputs:
+            yield Fences(made, consumer, inputs)
     finally:
         consumer.close()

@@ -8,7 +8,8 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable
 
-from tests.river.harness import Process, River
+from tests.river.harness import River
+from tests.river.process import Process
 
 _CLEAN, _ENDED_ITSELF = 0, 70
 _STOP_S = 45.0
