@@ -35,7 +35,7 @@ from tests.servers import find_kafka, find_redis
 _INTERRUPTED = 130
 _UNITS = {"s": 1, "m": 60, "h": 3_600}
 # Events of the story of a round: more than any round plays.
-_EVENTS = 150_000
+_EVENTS = 100_000
 # No round is begun for less than this.
 _SHORTEST_S = 45.0
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
@@ -72,8 +72,10 @@ def chaos(
     if list_:
         _show_plan(seed, names)
         return
-    # Being asked to end is like Ctrl-C: everything that was started is ended first.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Being asked to end is like Ctrl-C, also where a shell has us in the background and Ctrl-C means nothing to us:
+    # everything that was started is ended first.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     outcomes: list[Outcome] = []
     started, is_interrupted = time.monotonic(), False
     try:

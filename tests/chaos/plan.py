@@ -62,7 +62,9 @@ class Scenario(msgspec.Struct, frozen=True):
     draw: Callable[[random.Random], list[Fault]]
     workers: int = 3
     brokers: int = 1
-    explains: tuple[str, ...] = ()
+    # A machine busy with other things may keep a worker from its heartbeats for 3 s: then it ends itself, as it should,
+    # and is counted among the endings.
+    explains: tuple[str, ...] = ("owner.stale",)
 
 
 class Round(msgspec.Struct, frozen=True):
@@ -83,7 +85,9 @@ _SINKS = ("redis", "slack")
 
 
 def _kill_workers(chance: random.Random) -> list[Fault]:
-    return [_kill(chance, chance.sample(_WORKERS, chance.choice((1, 2))), is_aimed=turn % 2 == 0) for turn in range(6)]
+    return [
+        _kill(chance, chance.sample(_WORKERS, chance.choice((1, 2, 2))), is_aimed=turn % 3 != 1) for turn in range(6)
+    ]
 
 
 def _kill_sinks(chance: random.Random) -> list[Fault]:
@@ -92,9 +96,9 @@ def _kill_sinks(chance: random.Random) -> list[Fault]:
 
 def _storm(chance: random.Random) -> list[Fault]:
     def victims() -> list[str]:
-        return [*chance.sample(_WORKERS, chance.choice((1, 2))), *chance.sample(_SINKS, chance.choice((1, 2)))]
+        return [*chance.sample(_WORKERS, chance.choice((1, 2, 2))), *chance.sample(_SINKS, chance.choice((1, 2)))]
 
-    return [_kill(chance, victims(), is_aimed=turn % 2 == 1) for turn in range(6)]
+    return [_kill(chance, victims(), is_aimed=turn % 3 != 1) for turn in range(6)]
 
 
 def _freeze(chance: random.Random) -> list[Fault]:
@@ -128,7 +132,9 @@ def _kill(chance: random.Random, victims: Sequence[str], *, is_aimed: bool = Fal
 SCENARIOS = {
     scenario.name: scenario
     for scenario in (
-        Scenario("workers", "kill -9 of one or two of three workers, half of it within a checkpoint", _kill_workers),
+        Scenario(
+            "workers", "kill -9 of one or two of three workers, two of three times within a checkpoint", _kill_workers
+        ),
         Scenario("sinks", "kill -9 of the Redis sink and of the Slack sink under a flow of alerts", _kill_sinks),
         Scenario("storm", "kill -9 of workers and sinks at one moment", _storm),
         Scenario(
@@ -144,7 +150,6 @@ SCENARIOS = {
             "frozen",
             "SIGSTOP of a worker past its session, then SIGCONT: a stale owner wakes up",
             _freeze,
-            explains=("owner.stale",),
         ),
         Scenario(
             "scaling", "from one worker to three, all replaced one after the other, back to one", _scale, workers=1

@@ -65,7 +65,6 @@ class Stage:
         """
         self.load.finish()
         late = self._wait_until_through()
-        self.fleet.wait(lambda: False, SNAPSHOT_S)
         names = self.fleet.workers
         self.fleet.stop(*names)
         # Recovery heals what a stale owner wrote; the tick then makes every partition checkpoint.

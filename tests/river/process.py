@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from streams.server_process import _die_with_parent
+
 
 class Process:
     """A `plg` process with its log."""
@@ -24,6 +26,10 @@ class Process:
             cwd=folder,
             stdout=self._log,
             stderr=subprocess.STDOUT,
+            # A Ctrl-C in the terminal reaches the tests alone, which kill what they started; killed themselves they
+            # leave nobody behind.
+            start_new_session=True,
+            preexec_fn=_die_with_parent(),  # noqa: PLW1509  (one system call)
         )
 
     @property

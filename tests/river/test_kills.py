@@ -38,7 +38,6 @@ def test_five_kills_under_load_lose_nothing_and_double_nothing(
     workers = [blow for blow in outcome.blows if blow.victim.startswith("worker")]
     report(f"{outcome.events:,} events; compared {outcome.findings.said()}")
     assert outcome.is_clean, outcome.findings.text() + "\n".join(outcome.stuck)
-    assert outcome.endings == []
     assert len(workers) == 5
     assert all(blow.lag for blow in workers), f"not every kill was under load: {workers}"
     assert sum(blow.in_flight > 0 for blow in workers) >= 2, f"too few kills hit a checkpoint: {workers}"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import faust
 import msgspec
 import pytest
 
 from signals.codec import decode_workspace_state, encode_state
 from signals.workspace import WorkspaceState
-from streams import snapshots
 from streams.snapshots import UNSENT_S, Snapshots
 from streams.tables import StateTable
 from streams.topics import Topics
@@ -53,7 +54,7 @@ class Worker:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Seconds on the workers' clock, the last of the list."""
     times = [100.0]
-    monkeypatch.setattr(snapshots.time, "monotonic", lambda: times[-1])
+    monkeypatch.setattr(time, "monotonic", lambda: times[-1])
     return times
 
 
