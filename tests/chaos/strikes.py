@@ -55,6 +55,8 @@ class Strike:
         if fault.is_aimed:
             caught = freeze_within_a_checkpoint(fleet[fault.victims[0]], fences, self._stage.chance)
         recoveries = self._watch(fault.victims)
+        # Whoever has just ended by itself is no kill of ours.
+        alive = {victim for victim in fault.victims if fleet.is_alive(victim)}
         at = fleet.kill(*fault.victims)
         fleet.start(*fault.victims)
         for recovery in recoveries.values():
@@ -67,7 +69,7 @@ class Strike:
         self._recover(recoveries, LIMIT_S)
         for victim in fault.victims:
             recovery = recoveries[self._stage.group_of(victim)]
-            self._note(victim, fault, recovery, in_flight=shares.get(victim, 0), is_kill=True)
+            self._note(victim, fault, recovery, in_flight=shares.get(victim, 0), is_kill=victim in alive)
         self._wait_until_all_share()
 
     def _freeze(self, fault: Fault) -> None:

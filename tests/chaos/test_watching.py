@@ -72,7 +72,7 @@ class Child:
     def __init__(self, arguments: tuple[str, ...], complaints: list[str], log: str) -> None:
         self.arguments, self.complaints, self.log = arguments, complaints, log
         self.log_path = SimpleNamespace(name="0-worker.log")
-        self.popen: Any = SimpleNamespace(poll=lambda: None)
+        self.popen: Any = SimpleNamespace(poll=lambda: None, kill=lambda: None, returncode=None)
 
     def kill(self) -> None:
         """It is gone already."""
@@ -96,6 +96,7 @@ def fleet(*complaints: str, log: str = "", ended_with: int | None = None) -> tup
     made = Fleet(cast(River, nursery))
     made.start("worker-0")
     nursery.processes[0].popen.poll = lambda: ended_with
+    nursery.processes[0].popen.returncode = ended_with
     return made, nursery
 
 
@@ -108,6 +109,18 @@ def test_process_that_ended_by_itself_is_started_again_and_one_that_lives_is_not
 
     assert (ended.endings, len(of_ended.processes)) == ([("worker-0", 70)], 2)
     assert (living.endings, len(of_living.processes)) == ([], 1)
+
+
+def test_process_that_had_ended_when_it_was_to_be_killed_is_an_ending() -> None:
+    ended, _ = fleet(ended_with=70)
+    living, _ = fleet()
+
+    alive = ended.is_alive("worker-0"), living.is_alive("worker-0")
+    ended.kill("worker-0")
+    living.kill("worker-0")
+
+    assert alive == (False, True)
+    assert (ended.endings, living.endings) == ([("worker-0", 70)], [])
 
 
 def test_complaint_counts_unless_the_faults_explain_its_event() -> None:

@@ -16,7 +16,9 @@ from tests.river.harness import River
 from tests.river.offsets import Offsets, Place, offsets
 from tests.river.process import Process
 
-MOST_TRIES = 25
+MOST_TRIES = 15
+# A heartbeat every 0.6 s must fit in, or the worker ends itself as a stale owner.
+THAWED_S = (0.3, 1.0)
 
 
 class Fences:
@@ -68,15 +70,16 @@ def freeze_within_a_checkpoint(worker: Process, fences: Fences, chance: random.R
     Freeze a worker at random moments until one falls between its states and its offsets.
 
     Returns:
-        The partitions caught there; none if no such moment was met, and the worker is frozen all the same.
+        The partitions caught there; none if no such moment was met, and the worker is frozen all the
+        same unless it has ended itself.
     """
     for _ in range(MOST_TRIES):
         worker.freeze()
         caught = fences.stuck(after_s=0.4)
-        if caught:
+        if caught or worker.popen.poll() is not None:
             return caught
         worker.thaw()
-        time.sleep(chance.uniform(0.05, 0.4))
+        time.sleep(chance.uniform(*THAWED_S))
     worker.freeze()
     return set()
 

@@ -45,8 +45,13 @@ class Fleet:
         said = {name: "worker.started" if name in self.workers else "sink.started" for name in self._running}
         self.wait(lambda: all(said[name] in each.log for name, each in self._running.items()), timeout_s)
 
+    def is_alive(self, name: str) -> bool:
+        """Whether it has not ended by itself."""
+        return self._running[name].popen.poll() is None
+
     def kill(self, *names: str) -> float:
         """Like `kill -9`, all of them at one moment; returns the moment."""
+        self.endings += [(name, self._running[name].popen.returncode) for name in names if not self.is_alive(name)]
         for name in names:
             self._running[name].popen.kill()
         at = time.monotonic()

@@ -20,9 +20,8 @@ pytestmark = pytest.mark.apache_kafka
 TWO_WORKERS = msgspec.structs.replace(SCENARIOS["storm"], workers=2)
 # Five kills of a worker; of two faults the moment is drawn again until it falls into a checkpoint.
 FAULTS = (
-    Fault(Kind.KILL, ("worker-0",), 1.1),
-    Fault(Kind.KILL, ("worker-1",), 0.4, is_aimed=True),
-    Fault(Kind.KILL, ("worker-1", "redis"), 0.9),
+    Fault(Kind.KILL, ("worker-1",), 1.1, is_aimed=True),
+    Fault(Kind.KILL, ("worker-1", "worker-0", "redis"), 0.9),
     Fault(Kind.KILL, ("worker-0", "worker-1", "slack"), 0.3, is_aimed=True),
 )
 
