@@ -16,7 +16,8 @@ from tests.river.harness import River
 from tests.river.offsets import Offsets, Place, offsets
 from tests.river.process import Process
 
-MOST_TRIES = 15
+MOST_TRIES = 25
+READ_LIMIT_S = 20.0
 # A heartbeat every 0.6 s must fit in, or the worker ends itself as a stale owner.
 THAWED_S = (0.3, 1.0)
 
@@ -54,10 +55,11 @@ class Fences:
             (place.topic, place.partition): self._consumer.get_watermark_offsets(place, timeout=10)[1]
             for place in self._places
         }
+        give_up_at = time.monotonic() + READ_LIMIT_S
         while any(self._read.get(place, 0) < end for place, end in ends.items()):
-            messages = self._consumer.consume(5_000, 1.0)
-            assert messages, "the changelogs cannot be read to their ends"
-            for message in messages:
+            assert time.monotonic() < give_up_at, "the changelogs cannot be read to their ends"
+            # It waits for so many or so long, and a worker may be frozen meanwhile.
+            for message in self._consumer.consume(1_000, 0.05):
                 assert message.error() is None, message.error()
                 self._read[message.topic(), message.partition()] = message.offset() + 1
                 if message.key() == _FENCE:
