@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test explore test-the-tests check bench soak format lock clean
+.PHONY: help setup run test explore chaos test-the-tests check bench soak format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -55,6 +55,12 @@ bench: setup ## events per second against stock Faust and a plain consumer loop;
 
 soak: setup ## memory and open files of a fixed population over ten minutes (FOR=30m for longer)
 	$(PY) -m benchmarks.soak --for $(or $(FOR),10m)
+
+# What make chaos may be told: how long, which plan (a seed), which scenarios, where to write what it saw.
+CHAOS = --for $(or $(FOR),20m) $(if $(SEED),--seed $(SEED)) $(foreach name,$(SCENARIO),--scenario $(name)) $(if $(JSON),--json $(JSON))
+
+chaos: setup ## break a river on purpose and count what it lost or doubled: make chaos FOR=20m SEED=7
+	@$(PY) -m tests.chaos $(CHAOS)
 
 format: setup ## format the code and fix what ruff can fix
 	$(PY) -m ruff format .

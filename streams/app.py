@@ -119,6 +119,7 @@ def assemble(config: Config, settings: Settings, sources: Sequence[str], app: fa
     )
     tables: dict[str, StateTable[Any]] = {topics.user_events: users, topics.workspace_facts: workspaces}
     snapshots = Snapshots(workspaces, outbox, topics)
+    workspaces.on_restored = snapshots.note_restored
     checkpoint = Checkpoint(
         sender=outbox,
         tables=tables,

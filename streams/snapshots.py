@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from typing import Protocol
 
 from signals.snapshot import snapshot_json
@@ -11,6 +12,9 @@ from streams.tables import StateTable
 from streams.topics import Topics
 
 EVERY_S = 5.0
+# A worker that dies has sent the snapshot of every state but those written within the last `EVERY_S`, counted from the
+# last write; between a barrier and its writes lie at most the 30 s that a send may take.
+UNSENT_S = EVERY_S + 30.0
 
 
 class Sender(Protocol):
@@ -33,7 +37,18 @@ class Snapshots:
         self._topics = topics
         # Workspaces that changed since their last snapshot, by partition.
         self._changed: dict[int, set[str]] = {}
+        # Workspaces whose last owner may have left their snapshot unsent, by partition, oldest first: when their states
+        # were written, in Unix milliseconds.
+        self._unsent: dict[int, OrderedDict[str, int]] = {}
         self._sent_at: dict[str, float] = {}
+
+    def note_restored(self, partition: int, workspace_id: str, written_at: int) -> None:
+        """Remember a state read back, and forget those written too long before it."""
+        unsent = self._unsent.setdefault(partition, OrderedDict())
+        unsent[workspace_id] = written_at
+        unsent.move_to_end(workspace_id)
+        while unsent[next(iter(unsent))] < written_at - UNSENT_S * 1_000:
+            unsent.popitem(last=False)
 
     def send_due(self) -> None:
         """Send what changed and has not been sent for a while; called at a barrier, before the states are taken."""
@@ -41,6 +56,8 @@ class Snapshots:
         for partition, shard in self._workspaces.shards.items():
             changed = self._changed.setdefault(partition, set())
             changed |= shard.dirty
+            if partition in self._workspaces.recovered:
+                changed |= self._unsent.pop(partition, OrderedDict()).keys()
             for workspace_id in [key for key in changed if now - self._sent_at.get(key, -EVERY_S) >= EVERY_S]:
                 changed.discard(workspace_id)
                 state = shard.get(workspace_id)
@@ -50,6 +67,8 @@ class Snapshots:
                     self._sender.send(self._topics.workspaces, partition, workspace_id.encode(), value)
         for partition in self._changed.keys() - self._workspaces.shards.keys():
             del self._changed[partition]
+        for partition in self._unsent.keys() - self._workspaces.shards.keys():
+            del self._unsent[partition]
         # What was sent longer ago needs no memory.
         if len(self._sent_at) > 10_000:  # noqa: PLR2004  # a sweep now and then, not at each barrier
             self._sent_at = {key: at for key, at in self._sent_at.items() if now - at < EVERY_S}

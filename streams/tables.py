@@ -58,6 +58,8 @@ class StateTable(faust.Table[bytes, bytes], Generic[S]):
         self._encode = encode
         self._decode = decode
         self.shards: dict[int, Shard[S]] = {}
+        # Told of each state read back: partition, subject, and when it was written in Unix milliseconds.
+        self.on_restored: Callable[[int, str, int], None] = lambda _partition, _subject, _written_at: None
         # Records read back from the changelog by this process: the watchdog sees a recovery move by it.
         self.restored = 0
         # Partitions whose changelog has been read to its end since they were assigned.
@@ -84,11 +86,11 @@ class StateTable(faust.Table[bytes, bytes], Generic[S]):
             for event in batch:
                 records: Any = event.value  # the list of records that the transport put there
                 for record in records:
-                    self._restore(record.partition, record.key, record.value)
+                    self._restore(record.partition, record.key, record.value, record.timestamp)
         except BrokenLog as error:
             fail_stop("changelog.unreadable", table=self.name, error=str(error))
 
-    def _restore(self, partition: int, key: bytes, value: bytes | None) -> None:
+    def _restore(self, partition: int, key: bytes, value: bytes | None, written_at: int = -1) -> None:
         self.restored += 1
         if value is None:
             return
@@ -98,7 +100,9 @@ class StateTable(faust.Table[bytes, bytes], Generic[S]):
         elif key == _FENCE:
             self._stored_end[partition] = shard.restore_fence(value)
         else:
-            shard.restore(_to_subject(key), value)
+            subject = _to_subject(key)
+            shard.restore(subject, value)
+            self.on_restored(partition, subject, written_at)
 
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0

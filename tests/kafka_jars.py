@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from streams.server_process import ServerProcess, broker_answers, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _HERE = Path(__file__).parent
 _POM = _HERE / "kafka" / "pom.xml"
@@ -78,25 +78,49 @@ def kafka_from_jars(
         KafkaJarsError: No Java of 17 or later, or neither jars in the cache nor a Maven that can fetch them.
         EmbeddedServerError: Kafka does not start.
     """
-    java = _find_java()
-    jars = _jars()
+    java = java_with_jars()
     with tempfile.TemporaryDirectory(prefix="plg-kafka-") as name:
         folder = Path(name)
         port = free_port()
         config = _write_config(folder, {"PLAINTEXT": port, **(listeners or {})}, settings or {})
-        java_with_jars = [java, "-cp", f"{jars}/*", f"-Dlog4j2.configurationFile={_LOGGING.as_uri()}"]
-        # Run for a second only, it is not worth compiling well.
-        format_tool = [*java_with_jars, "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format"]
-        _run([*format_tool, "-t", _CLUSTER, "-c", str(config), *(f"--add-scram={account}" for account in accounts)])
+        format_storage(java, config, accounts)
         address = f"127.0.0.1:{port}"
-        with ServerProcess(
-            "Apache Kafka",
-            [*java_with_jars, "-Xms256m", "-Xmx512m", "kafka.Kafka", str(config)],
-            log_path=folder / "kafka.log",
-            answers=lambda: broker_answers(address),
-            start_limit_s=_START_LIMIT_S,
-        ):
+        with start_broker(java, config, lambda: broker_answers(address), heap_mb=512):
             yield address
+
+
+def java_with_jars() -> list[str]:
+    """
+    The command that runs a class of Apache Kafka.
+
+    Raises:
+        KafkaJarsError: No Java of 17 or later, or neither jars in the cache nor a Maven that can fetch them.
+    """
+    return [_find_java(), "-cp", f"{_jars()}/*", f"-Dlog4j2.configurationFile={_LOGGING.as_uri()}"]
+
+
+def format_storage(java: Sequence[str], config: Path, accounts: Sequence[str] = ()) -> None:
+    """Prepare the folder that a broker's settings name."""
+    # Run for a second only, it is not worth compiling well.
+    tool = [*java, "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", "-t", _CLUSTER, "-c", str(config)]
+    _run([*tool, *(f"--add-scram={account}" for account in accounts)])
+
+
+def start_broker(java: Sequence[str], config: Path, answers: Callable[[], bool], *, heap_mb: int) -> ServerProcess:
+    """Start a broker; it answers when this returns."""
+    return ServerProcess(
+        "Apache Kafka",
+        [*java, f"-Xms{heap_mb // 2}m", f"-Xmx{heap_mb}m", "kafka.Kafka", str(config)],
+        log_path=config.with_name("kafka.log"),
+        answers=answers,
+        start_limit_s=_START_LIMIT_S,
+    )
+
+
+def write_settings(path: Path, settings: Mapping[str, str]) -> None:
+    """Write a broker's settings: those of every test broker, and these, which win."""
+    lines = (f"{key}={value}\n" for key, value in {**_SETTINGS, **settings}.items())
+    path.write_text("".join(lines), encoding="utf-8")
 
 
 def require_jars() -> None:
@@ -161,7 +185,6 @@ def _write_config(folder: Path, listeners: Mapping[str, int], more: Mapping[str,
     controller = f"127.0.0.1:{free_port()}"
     reached = [f"{name}://127.0.0.1:{port}" for name, port in listeners.items()]
     settings = {
-        **_SETTINGS,
         "listeners": ",".join([*reached, f"CONTROLLER://{controller}"]),
         "advertised.listeners": ",".join(reached),
         "listener.security.protocol.map": ",".join([*(f"{name}:{name}" for name in listeners), "CONTROLLER:PLAINTEXT"]),
@@ -170,5 +193,5 @@ def _write_config(folder: Path, listeners: Mapping[str, int], more: Mapping[str,
         **more,
     }
     path = folder / "server.properties"
-    path.write_text("".join(f"{key}={value}\n" for key, value in settings.items()), encoding="utf-8")
+    write_settings(path, settings)
     return path

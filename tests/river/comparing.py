@@ -8,10 +8,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import msgspec
-import redis
-
 from signals.contract import Alert, Signal
+from tests.river.delivered import copies, judge_redis
+from tests.river.findings import Findings
 from tests.river.harness import River
 
 # The same for every interleaving of partitions, as long as nobody is removed (SIGNALS 4, marked with a diamond).
@@ -79,34 +78,15 @@ def check_redis(river: River) -> str:
         What was compared, in one line.
     """
     river.wait_until_delivered()
-    alerts = river.read_json(river.topics.alerts)
-    on_topic = Counter(map(alert_state, alerts))
-    client = redis.Redis.from_url(river.settings.redis_url.get_secret_value())
-    entries: Any = client.xrange(f"{{{river.config.prefix}}}:alerts")
-    queued = {
-        workspace.decode()
-        for route in river.config.routes
-        for workspace in client.zrange(f"{{{river.config.prefix}}}:queue:{route.name}", 0, -1)  # type: ignore[union-attr]
-    }
-    client.close()
-    in_redis = Counter(alert_state(msgspec.json.decode(fields[b"data"])) for _, fields in entries)
-    closed = {name for name, status, _ in on_topic if status == "closed"}
-    is_open = {alert["workspace_id"] for alert in alerts if alert["id"] not in closed}
+    values = [record.value() for record in river.read(river.topics.alerts)]
+    alerts = {state: min(seen) for state, seen in copies(values).items()}
+    found = Findings()
+    judge_redis(river, alerts, found)
 
-    assert on_topic, "no alert at all"
-    assert set(in_redis) == set(on_topic), f"missing in Redis: {sorted(set(on_topic) - set(in_redis))[:5]}"
-    assert max(in_redis.values()) == 1, f"more than once in Redis: {[i for i, n in in_redis.items() if n > 1][:5]}"
-    assert queued == is_open, f"queue: {len(queued)} workspaces, {len(is_open)} have open alerts"
-    names = {name for name, _, _ in on_topic}
-    return (
-        f"{len(names)} alerts in {len(on_topic)} states, {on_topic.total()} records on the topic, "
-        f"{in_redis.total()} entries in Redis"
-    )
-
-
-def alert_state(alert: dict[str, Any]) -> tuple[str, str, int]:
-    """What makes two records copies of each other."""
-    return alert["id"], alert["status"], len(alert["signal_ids"])
+    assert alerts, "no alert at all"
+    assert found.is_clean, found.text()
+    names = {name for name, _, _ in alerts}
+    return f"{len(names)} alerts in {len(alerts)} states, {len(values)} records on the topic; compared {found.said()}"
 
 
 def check_one_message(ran: subprocess.CompletedProcess[str], *expected: str) -> None:

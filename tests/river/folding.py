@@ -1,8 +1,10 @@
-"""The oracle for states: the recorded logs folded by the steps in one go, against what the changelogs hold."""
+"""The recorded logs folded by the pure steps in one go: the states at their ends, and everything sent on the way."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -13,16 +15,59 @@ from signals.codec import (
     decode_user_record,
     decode_user_state,
     decode_workspace_state,
+    encode_record,
     encode_state,
 )
 from signals.compiled import Engine
+from signals.contract import alert_json, signal_json, verdict_json
 from signals.domains import Domains
-from signals.engine import step_user, step_workspace
-from signals.shard import Fence, Shard
+from signals.engine import Outputs, step_user, step_workspace
+from signals.facts import Alert, Fact
+from signals.shard import Coordinate, Fence, Shard
 from streams.tables import _FENCE, _to_key
 from tests.river.harness import River
 
 Stored = dict[tuple[int, bytes], bytes]
+# The partition it goes to, where it comes from, and its place there.
+FactKey = tuple[int, str, Coordinate]
+# The id, the status, and how many signals it speaks of: what makes two records copies of each other.
+AlertState = tuple[str, str, int]
+
+# The only value of the wall clock in what is sent (docs/contract.md): "not part of its identity".
+_DETECTED_AT = re.compile(rb'"detected_at":"[^"]*"')
+
+
+@dataclass
+class Folded:
+    """What a log comes to."""
+
+    states: Stored = field(default_factory=dict)
+    facts: dict[FactKey, bytes] = field(default_factory=dict)
+    signals: dict[str, bytes] = field(default_factory=dict)
+    verdicts: dict[str, bytes] = field(default_factory=dict)
+    alerts: dict[AlertState, bytes] = field(default_factory=dict)
+
+    def take(self, outputs: Outputs, river: River) -> None:
+        """Keep what a step has put out, as it stands on the topics."""
+        for fact in outputs.facts:
+            self.facts.setdefault(fact_key(river.topics.of(fact.workspace_id), fact), encode_record(fact))
+        for firing in outputs.signals:
+            self.signals.setdefault(firing.id, timeless(signal_json(firing, 0, river.config.hash)))
+        for alert in outputs.alerts:
+            self.alerts.setdefault(_state_of(alert), timeless(alert_json(alert, 0, river.config.hash)))
+        for verdict in outputs.verdicts:
+            if verdict.is_final:
+                self.verdicts.setdefault(verdict.signal_id, verdict_json(verdict))
+
+
+def timeless(value: bytes) -> bytes:
+    """A signal or an alert without the time at which it was found."""
+    return _DETECTED_AT.sub(b'"detected_at":""', value)
+
+
+def fact_key(partition: int, fact: Fact) -> FactKey:
+    """What makes two facts copies of each other."""
+    return partition, fact.origin, fact.coordinate
 
 
 def changelog_states(river: River, topic: str) -> Stored:
@@ -30,10 +75,11 @@ def changelog_states(river: River, topic: str) -> Stored:
     return {(record.partition(), record.key()): record.value() for record in river.read(topic)}
 
 
-def folded_users(river: River) -> Stored:
+def fold_users(river: River) -> Folded:
     """The users' log, applied from its beginning without a crash."""
     engine = _engine(river)
     return _fold(
+        river,
         river.read(river.topics.user_events),
         decode_user_state,
         lambda shard, record: step_user(
@@ -42,10 +88,11 @@ def folded_users(river: River) -> Stored:
     )
 
 
-def folded_workspaces(river: River) -> Stored:
+def fold_workspaces(river: River) -> Folded:
     """The facts log, applied from its beginning without a crash."""
     engine = _engine(river)
     return _fold(
+        river,
         river.read(river.topics.workspace_facts),
         decode_workspace_state,
         lambda shard, record: step_workspace(
@@ -54,29 +101,49 @@ def folded_workspaces(river: River) -> Stored:
     )
 
 
-def check_states(seen: Stored, expected: Stored, decode: Callable[[bytes], Any]) -> str:
+def differing_states(seen: Stored, expected: Stored, decode: Callable[[bytes], Any]) -> list[str]:
+    """Hold stored states and fences against folded ones, byte for byte; a line for each that differs."""
+    differing = [f"partition {number} {key!r}: missing" for number, key in expected.keys() - seen.keys()]
+    differing += [f"partition {number} {key!r}: too many" for number, key in seen.keys() - expected.keys()]
+    for place in expected.keys() & seen.keys():
+        number, key = place
+        if key == _FENCE:
+            # The order in which origins were first met is no part of a fence.
+            if _fence(seen[place]) != _fence(expected[place]):
+                differing.append(f"fence of partition {number}")
+        elif seen[place] != expected[place]:
+            # The first 16 bytes of a state are what recovery reads without decoding: applied offset and due time.
+            difference = _difference(decode(seen[place][16:]), decode(expected[place][16:]))
+            differing.append(f"partition {number} {key!r}: {difference or 'applied offset or due time'}")
+    return differing
+
+
+def check_states(river: River) -> str:
     """
-    Hold stored states and fences against folded ones, byte for byte.
+    Hold both changelogs against the folded logs.
 
     Returns:
         How many were compared, in words.
     """
-    assert seen.keys() == expected.keys(), f"keys differ: {sorted(seen.keys() ^ expected.keys())[:3]}"
-    # The first 16 bytes of a state are what recovery reads without decoding: applied offset and due time.
-    differing = [
-        f"partition {place[0]} {place[1].decode()}: {_difference(decode(seen[place][16:]), decode(value[16:]))}"
-        for place, value in expected.items()
-        if place[1] != _FENCE and seen[place] != value
-    ]
-    # The order in which origins were first met is no part of a fence.
-    differing += [
-        f"fence of partition {place[0]}"
-        for place, value in expected.items()
-        if place[1] == _FENCE and _fence(seen[place]) != _fence(value)
-    ]
-    assert not differing, f"{len(differing)} of {len(expected)} differ: {differing[:4]}"
-    fences = sum(key == _FENCE for _, key in expected)
-    return f"{len(expected) - fences} states and {fences} fences"
+    said = []
+    for topic, folded, decode in (
+        (river.topics.users_changelog, fold_users(river), decode_user_state),
+        (river.topics.workspaces_changelog, fold_workspaces(river), decode_workspace_state),
+    ):
+        differing = differing_states(changelog_states(river, topic), folded.states, decode)
+        assert not differing, f"{len(differing)} of {len(folded.states)} differ: {differing[:4]}"
+        said.append(counted(folded.states))
+    return f"changelogs equal the folded logs: {said[0]} of users, {said[1]} of workspaces"
+
+
+def counted(states: Stored) -> str:
+    """How many states and fences, in words."""
+    fences = sum(key == _FENCE for _, key in states)
+    return f"{len(states) - fences} states and {fences} fences"
+
+
+def _state_of(alert: Alert) -> AlertState:
+    return alert.id, alert.status.value, len(alert.signal_ids)
 
 
 def _fence(stored: bytes) -> Fence:
@@ -93,16 +160,19 @@ def _engine(river: River) -> Engine:
 
 
 def _fold(
-    records: list[Message], decode: Callable[[bytes], Any], step: Callable[[Shard[Any], Message], object]
-) -> Stored:
+    river: River,
+    records: list[Message],
+    decode: Callable[[bytes], Any],
+    step: Callable[[Shard[Any], Message], Outputs],
+) -> Folded:
+    folded = Folded()
     shards: dict[int, Shard[Any]] = {}
     for record in records:
         shard = shards.get(record.partition())
         if shard is None:
             shard = shards[record.partition()] = Shard(encode_state, decode)
-        step(shard, record)
-    stored: Stored = {}
+        folded.take(step(shard, record), river)
     for number, shard in shards.items():
-        stored |= {(number, _to_key(key)): shard.sealed(key) for key in shard}
-        stored[number, _FENCE] = msgspec.msgpack.encode(shard.fence)
-    return stored
+        folded.states |= {(number, _to_key(key)): shard.sealed(key) for key in shard}
+        folded.states[number, _FENCE] = msgspec.msgpack.encode(shard.fence)
+    return folded

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from streams.server_process import _die_with_parent
+
 
 class Process:
     """A `plg` process with its log."""
@@ -24,6 +26,10 @@ class Process:
             cwd=folder,
             stdout=self._log,
             stderr=subprocess.STDOUT,
+            # A Ctrl-C in the terminal reaches the tests alone, which kill what they started; killed themselves they
+            # leave nobody behind.
+            start_new_session=True,
+            preexec_fn=_die_with_parent(),  # noqa: PLW1509  (one system call)
         )
 
     @property
@@ -53,9 +59,11 @@ class Process:
 
     @property
     def complaints(self) -> list[str]:
-        """Lines of its log that are no everyday news."""
+        """Lines of its log that are no everyday news; a traceback with the line that says what was raised."""
         levels = ('"level": "error"', '"level": "critical"', '"level": "warning"', "Traceback")
-        return [line for line in self.log.splitlines() if any(level in line for level in levels)]
+        lines = self.log.splitlines()
+        found = [(number, line) for number, line in enumerate(lines) if any(level in line for level in levels)]
+        return [line if line.startswith("{") else f"{line} {_raised(lines[number + 1 :])}" for number, line in found]
 
     def health_address(self) -> str:
         """Where its health server listens; the river's PLG_HEALTH must let it choose a port."""
@@ -65,6 +73,11 @@ class Process:
 
     def wait_for_log(self, text: str, timeout_s: float = 30.0) -> None:
         wait_for(lambda: text in self.log, timeout_s, lambda: f"{text!r} in the log:\n{self.log[-2_000:]}")
+
+
+def _raised(lines: list[str]) -> str:
+    """What the traceback that these lines go on with ends in."""
+    return next((line for line in lines if line and not line.startswith(" ")), "")
 
 
 def wait_for(condition: Callable[[], Any], timeout_s: float, seen: Callable[[], str]) -> None:

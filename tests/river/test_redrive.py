@@ -17,7 +17,7 @@ from streams.redrive import Choice, Redrive
 from streams.replaying import Replay, read_lines
 from streams.tables import _FENCE, _to_key
 from tests.river.comparing import check_contract, check_signals
-from tests.river.folding import changelog_states, check_states, folded_users
+from tests.river.folding import changelog_states, check_states
 from tests.river.harness import River, river, wait_for
 from tests.servers import KafkaServer
 
@@ -68,7 +68,7 @@ def test_redriven_after_a_fixed_mapping_events_count_once_though_the_worker_is_k
         assert len(made.read(made.topics.dead_letters)) == len(lines)
         assert worker.terminate() == 0
         assert worker.complaints == []
-        check_states(changelog_states(made, made.topics.users_changelog), folded_users(made), decode_user_state)
+        check_states(made)
 
 
 def _dead_letter_all(made: River, story: Path) -> None:
