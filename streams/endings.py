@@ -61,6 +61,18 @@ class Deadline:
             self._timer.start()
 
 
+def ends_in_time(limit_s: float) -> threading.Event:
+    """Make an event that stops a process: once it is set, the process is gone within so many seconds."""
+    stop = threading.Event()
+
+    def wait() -> None:
+        stop.wait()
+        Deadline(limit_s, "stop.timeout").start()
+
+    threading.Thread(target=wait, name="deadline", daemon=True).start()
+    return stop
+
+
 class Watchdog(threading.Thread):
     """
     Ends the process when `unhealthy` keeps giving a reason.

@@ -26,6 +26,7 @@ def redis(config: ConfigOption = None) -> None:
     """
     from sinks.delivery import run_delivery
     from streams.config_source import load_config
+    from streams.endings import ends_in_time
     from streams.sink_health import sink_health
     from streams.sink_setup import redis_sink
 
@@ -34,11 +35,13 @@ def redis(config: ConfigOption = None) -> None:
     loaded = load_config(config or settings.config)
     sink = redis_sink(loaded, settings)
     sink.require_access()
+    stop = ends_in_time(settings.stop_timeout_s)
     run_delivery(
         sink,
         settings.kafka,
         loaded.prefix,
         _kafka_options(settings),
+        stop,
         connect_timeout_s=settings.connect_timeout_s,
         watching=sink_health(settings),
     )
@@ -64,6 +67,7 @@ def slack(config: ConfigOption = None) -> None:
     from sinks.lanes import run_lanes
     from sinks.slack_routing import LOOK_BACK_S, slack_lanes
     from streams.config_source import load_config
+    from streams.endings import ends_in_time
     from streams.sink_health import sink_health
     from streams.sink_setup import slack_options
 
@@ -72,11 +76,14 @@ def slack(config: ConfigOption = None) -> None:
     loaded = load_config(config or settings.config)
     for key, host in loaded.slack.elsewhere.items():
         structlog.get_logger().warning("slack.elsewhere", key=f"slack.{key}", host=host)
+    lanes = slack_lanes(slack_options(loaded, settings))
+    stop = ends_in_time(settings.stop_timeout_s)
     run_lanes(
-        slack_lanes(slack_options(loaded, settings)),
+        lanes,
         settings.kafka,
         loaded.prefix,
         _kafka_options(settings),
+        stop,
         connect_timeout_s=settings.connect_timeout_s,
         look_back_s=LOOK_BACK_S,
         watching=sink_health(settings),

@@ -10,9 +10,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.findings import Findings
 from tests.kafka_cluster import MIN_ISR, Cluster
 from tests.river.checkpoints import Fences, fences_of
-from tests.river.findings import Findings
 from tests.river.fleet import Fleet
 from tests.river.harness import River, river
 from tests.river.load import CANARIES, Load

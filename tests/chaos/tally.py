@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import msgspec
 from rich.table import Table
 
-from tests.river.findings import Findings
+from tests.findings import Findings
 
 # The rows of the table that are to be zero.
 ZERO = (

@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 from tests.chaos.__main__ import _seconds, app
 from tests.chaos.plan import SCENARIOS, Fault, Kind, rounds
 from tests.chaos.tally import ZERO, Blow, Outcome, as_json, table, totals
-from tests.river.delivered import copies
-from tests.river.findings import Findings
-from tests.river.folding import timeless
+from tests.findings import Findings
+from tests.folding import timeless
+from tests.oracle import copies
 from tests.river.load import CANARIES, bad_record
 
 NAMES = list(SCENARIOS)

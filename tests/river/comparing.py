@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from signals.contract import Alert, Signal
-from tests.river.delivered import copies, judge_redis
-from tests.river.findings import Findings
+from tests.findings import Findings
+from tests.oracle import copies
+from tests.river.delivered import judge_redis
 from tests.river.harness import River
 
 # The same for every interleaving of partitions, as long as nobody is removed (SIGNALS 4, marked with a diamond).

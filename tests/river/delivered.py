@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,8 +11,9 @@ import redis
 
 from sinks.redis import snapshot_key
 from sinks.slack_render import message_key
-from tests.river.findings import Findings
-from tests.river.folding import AlertState, timeless
+from tests.findings import Findings
+from tests.folding import AlertState
+from tests.oracle import alert_state, copies
 from tests.river.harness import River
 
 if TYPE_CHECKING:
@@ -41,19 +42,6 @@ def judge_slack(script: SlackScript, river: River, alerts: Mapping[AlertState, b
     found.lost += [f"in Slack: {key}" for key in expected - posted.keys()]
     found.extra += [f"in Slack: {key}" for key in posted.keys() - expected]
     found.doubled_slack += [f"{key}: {count} times" for key, count in posted.items() if count > 1]
-
-
-def copies(values: Iterable[bytes]) -> dict[AlertState, set[bytes]]:
-    """Alerts by their state, with all copies of each."""
-    found: dict[AlertState, set[bytes]] = {}
-    for value in values:
-        found.setdefault(alert_state(msgspec.json.decode(value)), set()).add(timeless(value))
-    return found
-
-
-def alert_state(alert: dict[str, Any]) -> AlertState:
-    """What makes two records copies of each other."""
-    return alert["id"], alert["status"], len(alert["signal_ids"])
 
 
 def _judge_stream(client: redis.Redis, river: River, alerts: Mapping[AlertState, bytes], found: Findings) -> None:

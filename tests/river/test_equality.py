@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import redis
 
+from tests.oracle import alert_state
 from tests.river.comparing import check_contract, check_redis, check_signals
-from tests.river.delivered import alert_state
 from tests.river.harness import river
 from tests.servers import KafkaServer, RedisServer
 

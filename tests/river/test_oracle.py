@@ -23,12 +23,12 @@ from simulator import Scenario, simulate
 from sinks.slack_render import Links, render
 from streams.tables import _FENCE, _to_subject
 from streams.topics import Topics
+from tests.findings import Findings
+from tests.folding import fold_users, fold_workspaces
 from tests.river.delivered import judge_redis
-from tests.river.findings import Findings
-from tests.river.folding import fold_users, fold_workspaces
 from tests.river.harness import River
 from tests.river.load import bad_record
-from tests.river.oracle import judge
+from tests.river.oracle import judge, reading
 from tests.servers import RedisServer
 from tests.sinks.slack_server import Accepted, SlackScript
 
@@ -291,11 +291,11 @@ def _ingest(left: Left) -> None:
 
 def _detect(logs: Logs) -> None:
     """What both steps make of the users' log."""
-    topics, as_river = logs.topics, cast(River, logs)
-    users = fold_users(as_river)
+    topics = logs.topics
+    users = fold_users(reading(cast(River, logs)), CONFIG)
     for (partition, _, _), value in users.facts.items():
         logs.append(topics.workspace_facts, partition, None, value)
-    workspaces = fold_workspaces(as_river)
+    workspaces = fold_workspaces(reading(cast(River, logs)), CONFIG)
     assert not workspaces.facts, "answers would need a second pass; draw another world"
     for topic, values in (
         (topics.signals, {**users.signals, **workspaces.signals}),

@@ -16,9 +16,10 @@ from streams.dlq import survey
 from streams.redrive import Choice, Redrive
 from streams.replaying import Replay, read_lines
 from streams.tables import _FENCE, _to_key
+from tests.folding import changelog_states, check_states
 from tests.river.comparing import check_contract, check_signals
-from tests.river.folding import changelog_states, check_states
 from tests.river.harness import River, river, wait_for
+from tests.river.oracle import reading
 from tests.servers import KafkaServer
 
 # The embedded broker shows ends of logs too low and is slow at rebalances (docs/adr/0005).
@@ -68,7 +69,7 @@ def test_redriven_after_a_fixed_mapping_events_count_once_though_the_worker_is_k
         assert len(made.read(made.topics.dead_letters)) == len(lines)
         assert worker.terminate() == 0
         assert worker.complaints == []
-        check_states(made)
+        check_states(reading(made), made.config)
 
 
 def _dead_letter_all(made: River, story: Path) -> None:
@@ -92,7 +93,7 @@ def _check_user_states(made: River, lines: list[bytes]) -> int:
     backtest = Backtest(made.config)
     for line in lines:
         backtest.feed(line)
-    stored = changelog_states(made, made.topics.users_changelog)
+    stored = changelog_states(reading(made), made.topics.users_changelog)
     seen = {key: decode_user_state(value[16:]) for (_, key), value in stored.items() if key != _FENCE}
     expected = dict(backtest._users.items(backtest._users))
     assert seen.keys() == {_to_key(key) for key in expected}

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.folding import check_states
 from tests.river.comparing import check_signals
-from tests.river.folding import check_states
 from tests.river.harness import Process, River, river, wait_for
+from tests.river.oracle import reading
 from tests.servers import KafkaServer
 
 # The embedded broker shows ends of logs too low and is slow at rebalances (docs/adr/0005).
@@ -52,7 +53,7 @@ def test_a_stopped_worker_hands_its_partitions_on_within_fifteen_seconds(
         report(check_signals(made, story))
         assert first.terminate() == 0
         assert [worker.complaints for worker in (first, second, third)] == [[], [], []]
-        report(check_states(made))
+        report(check_states(reading(made), made.config))
 
 
 def _stop_and_see_all_partitions_move(made: River, worker: Process) -> tuple[float, float]:

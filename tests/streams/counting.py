@@ -19,8 +19,9 @@ from streams.outbox import Outbox
 from streams.tables import StateTable
 from streams.topics import Topics
 from streams.transport import PassThroughSchema
+from tests.records import Record
 from tests.streams.life import Life
-from tests.streams.memory import Broker, MemoryConsumer, MemoryDriver, MemoryTransport, Record
+from tests.streams.memory import Broker, MemoryConsumer, MemoryDriver, MemoryTransport
 from tests.streams.memory_outbox import MemoryOutbox
 
 PARTITIONS = 2

@@ -25,7 +25,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from sinks.base import Delivery
 from sinks.redis import RedisSink
-from tests.oracle import alert_key
+from tests.oracle import alert_state
 from tests.servers import find_redis
 from tests.streams import stock_idiom
 from tests.streams.crashes import broker_with, crash, history
@@ -148,9 +148,9 @@ class _Redis:
             sink.deliver_batch(records[committed:])
         finally:
             sink.close()
-        wanted = {alert_key(msgspec.json.decode(value)) for _, _, value in alerts}
+        wanted = {alert_state(msgspec.json.decode(value)) for _, _, value in alerts}
         entries: list[tuple[bytes, dict[bytes, bytes]]] = self._client.xrange(f"{{{prefix}}}:alerts")  # type: ignore[assignment]  # redis-py's union with its asynchronous client
-        seen = [alert_key(msgspec.json.decode(fields[b"data"])) for _, fields in entries]
+        seen = [alert_state(msgspec.json.decode(fields[b"data"])) for _, fields in entries]
         keys = list(self._client.scan_iter(f"{{{prefix}}}:*", count=1_000))
         self._client.delete(*keys)
         return len(seen) - len(set(seen)), len(wanted - set(seen))

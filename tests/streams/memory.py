@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import Any
 
 import faust
 from faust.assignor.client_assignment import ClientAssignment
@@ -15,25 +15,13 @@ from faust.transport.consumer import Consumer as StockBaseConsumer
 from faust.types import TP, ConsumerMessage
 
 from streams.transport import CheckpointConsumer, Producer
+from tests.records import Record
 
 # Longest wait on the way to the broker, for an acknowledgement and for a fetch, in (virtual) seconds.
 LATENCY_S = 0.02
 CHANGELOG_BATCH = 50
 # In which worker's process a task runs; tasks hand it on to those they start.
 LIFE: ContextVar[object | None] = ContextVar("life", default=None)
-
-
-class Record(NamedTuple):
-    """A record as aiokafka hands it over; `timestamp` in Unix milliseconds."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    timestamp_type: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 class Broker:

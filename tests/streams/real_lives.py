@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tests.streams.life import Life, processes
 from tests.streams.memory import Broker
-from tests.streams.real_river import PARTITIONS, TOPICS, Outside, Worker, findings, is_settled
+from tests.streams.real_river import PARTITIONS, TOPICS, Outside, Worker, findings, is_settled, repeated
 from tests.streams.virtual_time import run_virtually
 
 # (Virtual) seconds that a run may take; an undisturbed one takes four.
@@ -140,7 +140,7 @@ def _at(point: int, act: Callable[[], object]) -> Callable[[int], None]:
 
 def _outcome(run: str, broker: Broker) -> Outcome:
     found = findings(broker)
-    wrong = str(found) if found else None
+    wrong = None if found.is_clean else found.text()
     if broker.regressions:
         wrong = f"{wrong or ''} commits went back: {broker.regressions}"
     alerts = tuple(
@@ -149,4 +149,4 @@ def _outcome(run: str, broker: Broker) -> Outcome:
         if tp.topic == TOPICS.alerts
         for record in log
     )
-    return Outcome(run, wrong, alerts, found.repeated)
+    return Outcome(run, wrong, alerts, repeated(broker))

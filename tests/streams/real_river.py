@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -26,7 +27,10 @@ from streams.app import assemble
 from streams.settings import Settings
 from streams.ticks import Watermark
 from streams.topics import Topics, partition_of
-from tests.oracle import Findings, Logs, Oracle
+from tests.findings import Findings
+from tests.folding import timeless
+from tests.oracle import Oracle
+from tests.records import Record
 from tests.streams.counting import make_app
 from tests.streams.life import Life
 from tests.streams.memory import Broker, MemoryConsumer
@@ -181,6 +185,24 @@ def is_settled(broker: Broker) -> bool:
 
 def findings(broker: Broker) -> Findings:
     """What the oracle finds in the logs."""
-    logs: Logs = {(tp.topic, tp.partition): log for tp, log in broker.logs.items()}
-    committed = {(tp.topic, tp.partition): offset for tp, offset in broker.committed.items()}
-    return Oracle(CONFIG, logs, [SOURCE]).findings(committed)
+
+    def read(topic: str) -> list[Record]:
+        return [record for tp, log in sorted(broker.logs.items()) if tp.topic == topic for record in log]
+
+    found = Findings()
+    oracle = Oracle(CONFIG, read, [SOURCE])
+    oracle.judge(found)
+    oracle.judge_commits({(tp.topic, tp.partition): offset for tp, offset in broker.committed.items()}, found)
+    return found
+
+
+def repeated(broker: Broker) -> int:
+    """How many signals, verdicts and alerts stand more than once on their topics, which is no fault."""
+    return sum(
+        sum(count - 1 for count in Counter(map(_identity, broker.values(topic))).values())
+        for topic in (TOPICS.signals, TOPICS.verdicts, TOPICS.alerts)
+    )
+
+
+def _identity(value: bytes | None) -> bytes:
+    return timeless(value or b"")

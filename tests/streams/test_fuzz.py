@@ -28,9 +28,9 @@ from streams.metrics import Metrics
 from streams.outbox import Epoch
 from streams.tables import StateTable
 from streams.topics import Topics
+from tests.records import Record
 from tests.signals.builders import engine
 from tests.streams.fuzzing import KINDS, MAX_BYTES, NOW_MS, Mutant, encoded, good, mutants
-from tests.streams.memory import Record
 from tests.streams.rulebook import Good, judge
 
 CORPUS = Path(__file__).parent / "corpus" / "records.jsonl"

@@ -12,7 +12,7 @@ from streams.letters import BadPlace, Letter, Place, letter_headers, original_ti
 from streams.redrive import why_not
 from streams.terminal import printable
 from streams.topics import Topics
-from tests.streams.memory import Record
+from tests.records import Record
 
 TOPICS = Topics("plg", 8)
 

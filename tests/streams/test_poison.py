@@ -20,8 +20,9 @@ from streams.agents import River
 from streams.metrics import Metrics
 from streams.tables import StateTable
 from streams.topics import Topics
+from tests.records import Record
 from tests.signals.builders import engine, event
-from tests.streams.memory import Broker, Record
+from tests.streams.memory import Broker
 from tests.streams.memory_outbox import MemoryOutbox
 from tests.streams.virtual_time import run_virtually
 

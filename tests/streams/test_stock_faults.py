@@ -23,9 +23,10 @@ from signals.shard import Coordinate, Fence
 from streams import agents
 from streams.checkpoint import Checkpoint
 from streams.outbox import Epoch
+from tests.records import Record
 from tests.streams.counting import TOPICS, Build, Count, River, make_app
 from tests.streams.crashes import LIFETIME_S, broker_with, crash, disagreement, history, live, operations
-from tests.streams.memory import Broker, MemoryConsumer, Record, StockConsumer
+from tests.streams.memory import Broker, MemoryConsumer, StockConsumer
 from tests.streams.memory_outbox import MemoryOutbox
 from tests.streams.virtual_time import run_virtually
 

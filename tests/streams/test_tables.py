@@ -14,8 +14,9 @@ from faust.types import TP, EventT
 from signals.shard import Coordinate, Fence, Shard
 from streams import tables
 from streams.tables import _FENCE
+from tests.records import Record
 from tests.streams.counting import TOPICS, Count, Worker
-from tests.streams.memory import Broker, Record
+from tests.streams.memory import Broker
 from tests.streams.virtual_time import run_virtually
 
 CHANGELOG = TOPICS.users_changelog

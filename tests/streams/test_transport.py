@@ -14,8 +14,9 @@ from faust.types import TP, StreamT
 
 from streams import transport
 from streams.endings import EXIT_FAILED
+from tests.records import Record
 from tests.streams.counting import SOURCE, make_app
-from tests.streams.memory import Broker, MemoryConsumer, Record
+from tests.streams.memory import Broker, MemoryConsumer
 from tests.streams.virtual_time import run_virtually
 
 FIRST, SECOND = TP(SOURCE, 0), TP(SOURCE, 1)
