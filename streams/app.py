@@ -144,8 +144,10 @@ def assemble(config: Config, settings: Settings, sources: Sequence[str], app: fa
 
 
 def existing(app: faust.App, tps: list[TP]) -> list[TP]:
-    """The partitions among `tps` that there are: a question about another one would wait for an answer in vain."""
-    return [tp for tp in tps if tp.partition < (cast(Consumer, app.consumer).topic_partitions(tp.topic) or 0)]
+    """`tps` without those known not to be there: a question about one would wait for an answer in vain."""
+    count_of = cast(Consumer, app.consumer).topic_partitions
+    # What the consumer has not heard of yet is asked for.
+    return [tp for tp in tps if (count := count_of(tp.topic)) is None or tp.partition < count]
 
 
 def _table(app: faust.App, name: str, topics: Topics, decode: Callable[[bytes], S]) -> StateTable[S]:

@@ -53,7 +53,11 @@ EXPLAINED = (
     # A worker kept from its heartbeats for 3 s ends itself, as it should; it is counted among the endings.
     '"event": "owner.stale"',
     # A rebalance took the partitions while the one before was still seeking; Faust's recovery begins anew with it.
-    "IllegalStateError: No current assignment for partition",
+    "IllegalStateError",
+    # mode's word for a loop that has not turned for 3 s: frozen to be aimed at, or starved.
+    "Thread keepalive is not responding",
+    # The scripted Slack is not Slack, and the sink says so.
+    '"event": "slack.elsewhere"',
     # A Slack sink that has just started reads the channel back before it posts, and waits 5 s for that.
     "an attempt of unknown outcome has to settle",
 )

@@ -98,7 +98,7 @@ class Stage:
 
 @contextmanager
 def stage(
-    ground: Ground, lines: Iterable[bytes], rate: float, seed: str, *, workers: int, checkpoint_s: float = 0.05
+    ground: Ground, lines: Iterable[bytes], rate: float, seed: str, *, workers: int, checkpoint_s: float = 0.02
 ) -> Iterator[Stage]:
     """
     A river at work: everything has started, the load runs.

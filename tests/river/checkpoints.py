@@ -16,7 +16,8 @@ from tests.river.harness import River
 from tests.river.offsets import Offsets, Place, offsets
 from tests.river.process import Process
 
-MOST_TRIES = 25
+# Of a worker that keeps up, about one try in ten falls between the two.
+MOST_TRIES = 50
 READ_LIMIT_S = 20.0
 # A heartbeat every 0.6 s must fit in, or the worker ends itself as a stale owner.
 THAWED_S = (0.3, 1.0)

@@ -90,6 +90,9 @@ def _live(broker: Broker, seed: int, *, dies_after: int | None = None) -> Broker
         async with asyncio.timeout(LIFETIME_S):
             while not (broker.died.is_set() or worker.is_dead or (outside.is_done and is_settled(broker))):  # noqa: ASYNC110  # in virtual time it costs nothing
                 await asyncio.sleep(0.05)
+            # What its recovery has to heal is written by the first checkpoint after it.
+            while not (broker.died.is_set() or worker.is_dead or worker.has_healed):  # noqa: ASYNC110  # likewise
+                await asyncio.sleep(0.05)
         happening.cancel()
         if worker.ended is not None and not broker.died.is_set():
             raise AssertionError(f"a worker ended itself: {worker.ended}")

@@ -67,10 +67,21 @@ class Worker(Life):
         self._settings = Settings(session_timeout_s=2.0)
         self.parts = assemble(CONFIG, self._settings, [SOURCE], app, outbox)
         self.checkpoint = self.parts.checkpoint
+        # How many checkpoints had been made when its states were seen to be back.
+        self._recovered_at: int | None = None
 
     def prepare(self) -> None:
         """As in production."""
         self.parts.prepare(self._settings)
+
+    @property
+    def has_healed(self) -> bool:
+        """Whether its states are back and two checkpoints made: the first may have begun before that."""
+        if self.is_idle() or not self.parts.users.recovered:
+            return False
+        if self._recovered_at is None:
+            self._recovered_at = self.parts.metrics.checkpoints
+        return self.parts.metrics.checkpoints >= self._recovered_at + 2
 
 
 @dataclass(frozen=True)
