@@ -56,10 +56,21 @@ EXPLAINED = (
     "IllegalStateError",
     # mode's word for a loop that has not turned for 3 s: frozen to be aimed at, or starved.
     "Thread keepalive is not responding",
+    # The group gave up a frozen worker, and aiokafka learns of it when it is thawed.
+    "Heartbeat session expired",
     # The scripted Slack is not Slack, and the sink says so.
     '"event": "slack.elsewhere"',
     # A Slack sink that has just started reads the channel back before it posts, and waits 5 s for that.
     "an attempt of unknown outcome has to settle",
+)
+
+# What brokers that are away explain: clients say that they cannot reach them, over and over.
+BROKERS_AWAY = (
+    '"logger": "aiokafka',
+    "worker.stuck",
+    "sink.kafka_trouble",
+    "sink.commit_failed",
+    "exit 2",
 )
 
 
@@ -157,7 +168,7 @@ SCENARIOS = {
             brokers=3,
             # A worker that hears nothing of the group for half its session ends itself; a sink says that it waits. What
             # starts while no broker answers ends with 2 and is started again.
-            explains=(*EXPLAINED, "worker.stuck", "sink.kafka_trouble", "sink.commit_failed", "exit 2"),
+            explains=(*EXPLAINED, *BROKERS_AWAY),
         ),
         Scenario(
             "frozen",
