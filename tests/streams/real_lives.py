@@ -18,8 +18,8 @@ LIFETIME_S = 300.0
 SESSION_S = 2.0
 # A frozen worker is thawed so long after its partitions have gone, at most: among what its successor does there.
 THAWED_WITHIN_S = 1.5
-# What a stale owner says before it ends itself.
-STALE = "owner.stale"
+# What a stale owner says before it ends itself, and within how many (virtual) seconds: a few checkpoints.
+STALE, STALE_S = "owner.stale", 0.5
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,9 @@ def is_frozen_after(point: int, seed: int = 0) -> Outcome:
         await victim.consumer.broker.group.leave(victim.consumer)
         await asyncio.sleep(thawed_s - SESSION_S)
         victim.thaw()
+        await asyncio.sleep(STALE_S)
+        if victim.ended != STALE:
+            victim.ended = "went on as a stale owner"
 
     return _disturb("frozen", freeze, point, seed)
 
