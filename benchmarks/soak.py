@@ -60,22 +60,21 @@ class Population:
                 yield self._event(user, user, "Dashboard Viewed")
                 if user % 20 == self.days % 20:
                     yield self._event(user, self.users + user, "Report Shared")
-                if user % 50 == self.days % 50:
+                if user % 10 == self.days % 10:
                     yield self._event(user, 2 * self.users + user, *self._occasion(user))
             self.days += 1
 
     def _occasion(self, user: int) -> tuple[str, dict[str, object]]:
-        """What happens now and then; the days are in what may differ without end."""
+        """What happens to somebody every ten days, in few words: all that is remembered by name is known soon."""
+        word = self.days % 3
+        usage = {"metric": f"metric {word}", "used": 10 + word, "limit": 100, "period": f"period {word}"}
         return (
             ("MSA Requested", {}),
-            ("Feature Gated", {"feature": f"feature {self.days}"}),
-            (
-                "Usage Reported",
-                {"metric": f"metric {self.days}", "used": self.days, "limit": self.days, "period": iso(self._day)},
-            ),
+            ("Feature Gated", {"feature": f"feature {word}"}),
+            ("Usage Reported", usage),
             ("Account Removed User", {}),
-            ("Subscription Updated", {"plan": f"plan {self.days}", "seats": 5 + self.days % 10}),
-        )[(user + self.days) % 5]
+            ("Subscription Updated", {"plan": f"plan {word}", "seats": 5 + word}),
+        )[user % 5]
 
     @property
     def _day(self) -> int:
