@@ -15,6 +15,7 @@ GUARANTEES = (ROOT / "docs" / "guarantees.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 THREATS = ROW.findall(SECURITY.partition("## What is kept")[0])[1:]
 PROMISES = ROW.findall(GUARANTEES.partition("## The limits")[0])[1:]
+LIMITS = ROW.findall(GUARANTEES.partition("## The limits")[2])[1:]
 TESTS = sorted(set(re.findall(r"`(tests/[^`]+)`", SECURITY + GUARANTEES)))
 
 
@@ -51,6 +52,11 @@ def test_each_threat_has_a_control_and_a_test() -> None:
 def test_each_promise_has_a_way_and_a_test() -> None:
     assert len(PROMISES) >= 18
     assert [promise for promise, way, tests in PROMISES if not way.strip() or "`tests/" not in tests] == []
+
+
+def test_each_limit_names_its_test_or_says_that_there_is_none() -> None:
+    assert len(LIMITS) >= 13
+    assert [limit for limit, _, shown in LIMITS if not re.search("`(tests/|make )|no test", shown)] == []
 
 
 def test_each_test_of_security_is_on_the_page() -> None:
