@@ -134,8 +134,8 @@ def assemble(config: Config, settings: Settings, sources: Sequence[str], app: fa
         tables,
         ingested,
         topics.commands,
-        ends=lambda tps: cast(Consumer, app.consumer).highwaters(*existing(app, tps)),
-        beginnings=lambda tps: cast(Consumer, app.consumer).earliest_offsets(*existing(app, tps)),
+        ends=lambda tps: cast(Consumer, app.consumer).highwaters(*askable(app, tps)),
+        beginnings=lambda tps: cast(Consumer, app.consumer).earliest_offsets(*askable(app, tps)),
     )
     app.agent(app.topic(*ingested, internal=False), name="ingest")(river.ingest)
     app.agent(app.topic(topics.user_events, internal=False), name="users")(river.users)
@@ -143,7 +143,7 @@ def assemble(config: Config, settings: Settings, sources: Sequence[str], app: fa
     return Parts(app, river, users, workspaces, outbox, checkpoint, continuity, metrics, topics)
 
 
-def existing(app: faust.App, tps: list[TP]) -> list[TP]:
+def askable(app: faust.App, tps: list[TP]) -> list[TP]:
     """`tps` without those known not to be there: a question about one would wait for an answer in vain."""
     count_of = cast(Consumer, app.consumer).topic_partitions
     # What the consumer has not heard of yet is asked for.

@@ -9,7 +9,7 @@ from heapq import heappop, heappush
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-from streams.reading import SILENCE_S, TELL_EVERY, ReadingFailed, reader, topic_ranges
+from streams.reading import SILENCE_S, ReadingFailed, read_with
 from streams.settings import Settings
 
 # Records in hand: from the first on, partitions of which there are some wait for those of which there are none, until
@@ -47,14 +47,9 @@ def read_by_time(
     Raises:
         ReadingFailed: The topic does not exist, or the broker stops answering.
     """
-    with reader(settings) as consumer:
-        starts, ends = topic_ranges(consumer, topic, settings)
-        total = sum(ends[start.partition] - start.offset for start in starts)
-        consumer.assign(starts)
-        for done, message in enumerate(_Merge(consumer, topic, ends).records(), 1):
-            yield message
-            if done % TELL_EVERY == 0:
-                on_record(done, total)
+    yield from read_with(
+        lambda consumer, name, ends: _Merge(consumer, name, ends).records(), topic, settings, on_record
+    )
 
 
 class _Merge:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
@@ -30,11 +30,21 @@ def read_topic(
     Raises:
         ReadingFailed: The topic does not exist, or the broker stops answering.
     """
+    yield from read_with(_until, topic, settings, on_record)
+
+
+def read_with(
+    take: Callable[[Consumer, str, Mapping[int, int]], Iterator[Message]],
+    topic: str,
+    settings: Settings,
+    on_record: Callable[[int, int], None],
+) -> Iterator[Message]:
+    """Every record that a topic holds now, in the order in which `take` has them, up to the given ends."""
     with reader(settings) as consumer:
         starts, ends = topic_ranges(consumer, topic, settings)
         total = sum(ends[start.partition] - start.offset for start in starts)
         consumer.assign(starts)
-        for done, message in enumerate(_until(consumer, topic, ends), 1):
+        for done, message in enumerate(take(consumer, topic, ends), 1):
             yield message
             if done % TELL_EVERY == 0:
                 on_record(done, total)
@@ -89,7 +99,7 @@ def topic_ranges(consumer: Consumer, topic: str, settings: Settings) -> tuple[li
     return starts, ends
 
 
-def _until(consumer: Consumer, topic: str, ends: dict[int, int]) -> Iterator[Message]:
+def _until(consumer: Consumer, topic: str, ends: Mapping[int, int]) -> Iterator[Message]:
     """Every message below the ends; a compacted partition may have fewer than its offsets say."""
     left = set(ends)
     while left:
