@@ -32,8 +32,8 @@ def run(prepared: Prepared) -> None:
     counter = Counter()
     parts: dict[str, tuple[Callable[[Sequence[bytes]], object], list[bytes]]] = {
         "decode": (steps.ingest, prepared.lines),
-        "user": (lambda records: steps.step_users(0, records), prepared.user_records),
-        "workspace": (lambda records: steps.step_workspaces(0, records), prepared.fact_records),
+        "user": (steps.step_users, prepared.user_records),
+        "workspace": (steps.step_workspaces, prepared.fact_records),
     }
     for name, (step, records) in parts.items():
         warm = warm_up(records)

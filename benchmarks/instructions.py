@@ -75,8 +75,8 @@ def prepare(scenario: Scenario) -> Prepared:
     config = load_config(_ROOT / "config" / "demo.yaml")
     steps = Steps(config)
     lines = [msgspec.json.encode(message) for message in simulate(scenario)]
-    user_records = [record.value for record in steps.ingest(lines)]
-    fact_records = [record.value for record in steps.step_users(0, user_records)]
+    user_records = steps.ingest(lines)
+    fact_records = steps.step_users(user_records)
     return Prepared(config.model_dump_json(), lines, user_records, fact_records)
 
 

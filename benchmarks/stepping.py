@@ -1,96 +1,146 @@
-"""The three steps over records in memory: each is read, applied and written as a worker does it, without a broker."""
+"""The three agents over records in memory: each is read, applied and written as a worker does it, without a broker."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from types import SimpleNamespace
+from typing import Any, Generic, NamedTuple, NoReturn, TypeVar, cast
 
-from signals.codec import (
-    decode_fact_record,
-    decode_user_record,
-    decode_user_state,
-    decode_workspace_state,
-    encode_record,
-    encode_state,
-)
+from signals.codec import decode_user_state, decode_workspace_state, encode_state
 from signals.compiled import Engine
 from signals.config import Config
-from signals.contract import alert_json, signal_json, verdict_json
-from signals.engine import step_user, step_workspace
-from signals.event import Source
-from signals.facts import Outputs
-from signals.formats.segment import SegmentDecoder
 from signals.shard import Shard
 from signals.user import UserState
 from signals.workspace import WorkspaceState
-from streams.topics import partition_of
+from streams.agents import River
+from streams.metrics import Metrics
+from streams.outbox import Epoch
+from streams.tables import StateTable
+from streams.topics import Topics
 
-# What is written for readers only names a wall time; any will do.
-_DETECTED_AT = 1_767_225_600_000
+# Records of a batch, as a fetch brings them.
+_BATCH = 2_000
+_WRITTEN_AT = 1_767_225_600_000
+S = TypeVar("S", UserState, WorkspaceState)
 
 
-class Keyed(NamedTuple):
-    """A record of one of the two inner logs."""
+class _Record(NamedTuple):
+    """What the agents read of a Kafka record."""
 
+    topic: str
     partition: int
-    value: bytes
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+class _Table(Generic[S]):
+    """What the agents need of a state table."""
+
+    changelog_topic_name = ""
+
+    def __init__(self, decode: Callable[[bytes], S]) -> None:
+        self.shards: dict[int, Shard[S]] = {}
+        self._decode = decode
+
+    def shard(self, partition: int) -> Shard[S]:
+        """The states of a partition."""
+        if partition not in self.shards:
+            self.shards[partition] = Shard(encode_state, self._decode)
+        return self.shards[partition]
+
+    def failure(self, _partition: int) -> None:
+        """No step has failed."""
+
+
+class _Sent:
+    """An outbox that keeps what is sent, by topic."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, list[_Record]] = {}
+
+    def send(
+        self,
+        topic: str,
+        partition: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Sequence[tuple[str, bytes]] = (),
+    ) -> None:
+        """Keep a record."""
+        log = self.records.setdefault(topic, [])
+        log.append(_Record(topic, partition, len(log), _WRITTEN_AT, key, value, headers))
+
+    async def room(self) -> None:
+        """There always is."""
+
+    def barrier(self) -> NoReturn:
+        """Nothing here is made durable."""
+        raise NotImplementedError
+
+    async def durable(self, barrier: Epoch) -> NoReturn:
+        """Nothing here is made durable."""
+        raise NotImplementedError
 
 
 class Steps:
     """
-    What stands between the logs; the callers carry the records from step to step.
+    The agents of a worker; the caller carries the records from step to step.
 
     Args:
-        config: With `clock: events`: nothing here reads the wall's.
-        partitions: Of both inner logs; a partition's records are numbered from 0.
+        config: With `clock: events`: nothing here reads the wall's but for `detected_at`.
     """
 
-    def __init__(self, config: Config, partitions: int = 1) -> None:
-        self.users = [Shard[UserState](encode_state, decode_user_state) for _ in range(partitions)]
-        self.workspaces = [Shard[WorkspaceState](encode_state, decode_workspace_state) for _ in range(partitions)]
-        # Records written for readers: signals, alerts and verdicts.
-        self.told = 0
-        self._decoder = SegmentDecoder(config)
-        self._engine = Engine(config)
-        self._config_hash = config.hash
-        self._partitions = partitions
-        self._lines = 0
+    def __init__(self, config: Config) -> None:
+        self.topics = Topics(config.prefix, 1)
+        self._sent = _Sent()
+        self._offsets = {"product": 0}
+        users, workspaces = _Table(decode_user_state), _Table(decode_workspace_state)
+        self._river = River(
+            config=config,
+            engine=Engine(config),
+            topics=self.topics,
+            sender=self._sent,
+            users=cast(StateTable[UserState], users),
+            workspaces=cast(StateTable[WorkspaceState], workspaces),
+            still_owner=lambda: None,
+            metrics=Metrics(),
+        )
 
-    def ingest(self, lines: Iterable[bytes]) -> list[Keyed]:
-        """Lines of the product, good ones only -> records of `user-events`."""
-        decode, partitions, sent = self._decoder.decode, self._partitions, []
-        for number, line in enumerate(lines, self._lines):
-            event = decode(line, None, Source("product", 0, number))
-            sent.append(Keyed(partition_of(event.subject, partitions), encode_record(event)))
-        self._lines += len(sent)
-        return sent
+    def ingest(self, lines: Sequence[bytes]) -> list[bytes]:
+        """Lines of the product -> values of `user-events`."""
+        self._run(self._river.ingest, "product", lines)
+        return self._taken(self.topics.user_events)
 
-    def step_users(self, partition: int, records: Sequence[bytes]) -> list[Keyed]:
-        """Records of `user-events` -> records of `workspace-facts`."""
-        shard, engine, sent = self.users[partition], self._engine, list[Keyed]()
-        for offset, record in enumerate(records, shard.fence.end):
-            self._send(step_user(shard, decode_user_record(record), offset, partition, engine), sent)
-        return sent
+    def step_users(self, bundles: Sequence[bytes]) -> list[bytes]:
+        """Values of `user-events` -> values of `workspace-facts`."""
+        self._run(self._river.users, self.topics.user_events, bundles)
+        return self._taken(self.topics.workspace_facts)
 
-    def step_workspaces(self, partition: int, records: Sequence[bytes]) -> list[Keyed]:
-        """Records of `workspace-facts` -> the answers among them, which go to the end of the same log."""
-        shard, engine, sent = self.workspaces[partition], self._engine, list[Keyed]()
-        for offset, record in enumerate(records, shard.fence.end):
-            self._send(step_workspace(shard, decode_fact_record(record), offset, partition, engine), sent)
-        return sent
+    def step_workspaces(self, bundles: Sequence[bytes]) -> list[bytes]:
+        """Values of `workspace-facts` -> the answers among them, which go to the end of the same log."""
+        self._run(self._river.workspaces, self.topics.workspace_facts, bundles)
+        return self._taken(self.topics.workspace_facts)
 
-    def _send(self, outputs: Outputs, sent: list[Keyed]) -> None:
-        # Most have none: a comprehension would cost more than the loop that never begins.
-        send = sent.append
-        for fact in outputs.facts:
-            send(Keyed(partition_of(fact.workspace_id, self._partitions), encode_record(fact)))
-        if not outputs.firings_or_alerts:
-            return
-        for firing in outputs.signals:
-            signal_json(firing, _DETECTED_AT, self._config_hash)
-        for alert in outputs.alerts:
-            alert_json(alert, _DETECTED_AT, self._config_hash)
-        for verdict in outputs.verdicts:
-            if verdict.is_final:
-                verdict_json(verdict)
-        self.told += len(outputs.signals) + len(outputs.alerts) + len(outputs.verdicts)
+    def _run(self, agent: Callable[[Any], Awaitable[None]], topic: str, values: Sequence[bytes]) -> None:
+        begin = self._offsets.get(topic, 0)
+        self._offsets[topic] = begin + len(values)
+        records = [_Record(topic, 0, offset, _WRITTEN_AT, None, value) for offset, value in enumerate(values, begin)]
+
+        async def events() -> AsyncIterator[SimpleNamespace]:
+            for start in range(0, len(records), _BATCH):
+                yield SimpleNamespace(value=records[start : start + _BATCH])
+
+        async def run() -> None:
+            await agent(SimpleNamespace(events=events))
+
+        asyncio.run(run())
+
+    def _taken(self, topic: str) -> list[bytes]:
+        values = [record.value or b"" for record in self._sent.records.pop(topic, [])]
+        # What is written for readers is written and no more.
+        self._sent.records.clear()
+        return values

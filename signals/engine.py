@@ -15,8 +15,8 @@ from signals.billing import NOTHING_PASSED, UsageStep, text
 from signals.bounds import bound_user, bound_workspace, is_too_large
 from signals.case import Case
 from signals.codec import (
-    decode_fact_record,
-    decode_user_record,
+    decode_fact_records,
+    decode_user_records,
     decode_user_state,
     decode_workspace_state,
     encode_fact,
@@ -30,6 +30,7 @@ from signals.shard import Coordinate, Fence, Shard
 from signals.snapshot import snapshot_json
 from signals.telling import Place, facts_of, passed_through
 from signals.user import Progress, UserState, apply_event
+from signals.usual import take_pulse, take_usual_event
 from signals.workspace import Change, WorkspaceState, apply_fact
 
 _OBSERVED, _CARRIED = FactKind.OBSERVED, FactKind.CARRIED
@@ -40,8 +41,8 @@ _GATED = Role.FEATURE_GATED
 __all__ = [
     "Engine",
     "Outputs",
-    "decode_fact_record",
-    "decode_user_record",
+    "decode_fact_records",
+    "decode_user_records",
     "decode_user_state",
     "decode_workspace_state",
     "encode_fact",
@@ -54,23 +55,31 @@ __all__ = [
 ]
 
 
-def step_user(shard: Shard[UserState], record: Event | Tick, offset: int, partition: int, engine: Engine) -> Outputs:
+def step_user(  # the last one only spares making it anew
+    shard: Shard[UserState],
+    record: Event | Tick,
+    position: int,
+    partition: int,
+    engine: Engine,
+    out: Outputs | None = None,
+) -> Outputs:
     """
     Apply one record of `plg.user-events`.
 
     Args:
         shard: The users of the partition; the record's own user and the fence are changed in place.
         record: An event or a tick.
-        offset: Where the record stands in the partition.
-        partition: Its number: with the offset it makes the coordinates of the facts.
+        position: Where the record stands in the partition (`codec.position_in_log`).
+        partition: Its number: with the position it makes the coordinates of the facts.
         engine: The rules in force.
+        out: An empty one to fill and return.
 
     Returns:
         Signals of user scope, and facts for the workspaces in the order in which they must be sent.
     """
-    out = Outputs()
+    if out is None:
+        out = Outputs()
     fence = shard.fence
-    fence.end = offset + 1
     if isinstance(record, Tick):
         # No rule of user scope has a timer: nothing can be due.
         _take_tick(shard, record, engine, out)
@@ -78,7 +87,7 @@ def step_user(shard: Shard[UserState], record: Event | Tick, offset: int, partit
     key, source = record.subject, record.source
     user = shard.get(key)
     is_new = fence.admit(f"{source.topic}:{source.partition}", Coordinate(source.offset))
-    if not is_new or (user is not None and offset <= user.at):
+    if not is_new or (user is not None and position <= user.at):
         out.notes.append(Note.REPEATED)
         return out
     if user is None:
@@ -87,16 +96,25 @@ def step_user(shard: Shard[UserState], record: Event | Tick, offset: int, partit
         out.notes.append(Note.DUPLICATE)
         return out
     if record.user_id is not None:
-        _apply_to_user(user, record, Place(partition, offset), engine, out)
+        usual = take_usual_event(user, record, partition, position, engine)
+        if usual is not None:
+            out.facts.append(usual)
+        else:
+            _apply_to_user(user, record, Place(partition, position), engine, out)
     elif record.workspace_id is not None:
         # Nobody's event, often of a billing back end.
-        out.facts.append(passed_through(record, record.workspace_id, Place(partition, offset)))
-    shard.touch(key, user, offset)
+        out.facts.append(passed_through(record, record.workspace_id, partition, position))
+    shard.touch(key, user, position)
     return out
 
 
-def step_workspace(
-    shard: Shard[WorkspaceState], record: Fact | Tick | Command, offset: int, partition: int, engine: Engine
+def step_workspace(  # the last one only spares making it anew
+    shard: Shard[WorkspaceState],
+    record: Fact | Tick | Command,
+    position: int,
+    partition: int,
+    engine: Engine,
+    out: Outputs | None = None,
 ) -> Outputs:
     """
     Apply one record of `plg.workspace-facts`.
@@ -104,24 +122,25 @@ def step_workspace(
     Args:
         shard: The workspaces of the partition; the fact's own workspace and the fence are changed in place.
         record: A fact, a tick or a command.
-        offset: Where the record stands in the partition.
-        partition: Its number: with the offset it makes the coordinates of answers to other workspaces.
+        position: Where the record stands in the partition (`codec.position_in_log`).
+        partition: Its number: with the position it makes the coordinates of answers to other workspaces.
         engine: The rules in force.
+        out: An empty one to fill and return.
 
     Returns:
         Signals of workspace scope, verdicts and alerts, and facts for other workspaces.
     """
-    out = Outputs()
+    if out is None:
+        out = Outputs()
     fence = shard.fence
-    fence.end = offset + 1
     if isinstance(record, Tick):
         if _take_tick(shard, record, engine, out):
-            _fire_due(shard, record.time, offset, engine, out)
+            _fire_due(shard, record.time, position, engine, out)
         return out
     key = record.workspace_id
     workspace = shard.get(key) if key is not None else None
     is_new = fence.admit(record.origin, record.coordinate)
-    if not is_new or (workspace is not None and offset <= workspace.at):
+    if not is_new or (workspace is not None and position <= workspace.at):
         out.notes.append(Note.REPEATED)
         return out
     if key is None:
@@ -130,10 +149,11 @@ def step_workspace(
     if workspace is None:
         workspace = WorkspaceState()
     if isinstance(record, Fact):
-        _apply_to_workspace(workspace, record, Place(partition, offset), fence.muted, engine, out)
+        if not take_pulse(workspace, record):
+            _apply_to_workspace(workspace, record, Place(partition, position), fence.muted, engine, out)
     else:
         policy.obey(Case(key, workspace, record.time, record.time, engine, out, fence.muted), record)
-    shard.touch(key, workspace, offset)
+    shard.touch(key, workspace, position)
     return out
 
 
@@ -148,24 +168,22 @@ def _mute_everywhere(fence: Fence, record: Fact | Command) -> None:
         fence.muted.pop(record.signal, None)
 
 
-def set_aside_event(shard: Shard[UserState], event: Event, offset: int) -> None:
+def set_aside_event(shard: Shard[UserState], event: Event, position: int) -> None:
     """Pass over an event that the step cannot apply: its place is taken, and its subject marked suspect."""
-    shard.fence.end = offset + 1
     shard.fence.admit(f"{event.source.topic}:{event.source.partition}", Coordinate(event.source.offset))
     user = shard.get(event.subject) or UserState()
     user.is_suspect = True
-    shard.touch(event.subject, user, offset)
+    shard.touch(event.subject, user, position)
 
 
-def set_aside_fact(shard: Shard[WorkspaceState], fact: Fact | Command, offset: int) -> None:
+def set_aside_fact(shard: Shard[WorkspaceState], fact: Fact | Command, position: int) -> None:
     """Pass over what the step cannot apply: its place is taken, and its workspace marked suspect."""
-    shard.fence.end = offset + 1
     shard.fence.admit(fact.origin, fact.coordinate)
     if fact.workspace_id is None:
         return
     workspace = shard.get(fact.workspace_id) or WorkspaceState()
     workspace.is_suspect = True
-    shard.touch(fact.workspace_id, workspace, offset)
+    shard.touch(fact.workspace_id, workspace, position)
 
 
 def _take_tick(shard: Shard[UserState] | Shard[WorkspaceState], tick: Tick, engine: Engine, out: Outputs) -> bool:
@@ -180,19 +198,19 @@ def _take_tick(shard: Shard[UserState] | Shard[WorkspaceState], tick: Tick, engi
     return True
 
 
-def _fire_due(shard: Shard[WorkspaceState], time: int, offset: int, engine: Engine, out: Outputs) -> None:
+def _fire_due(shard: Shard[WorkspaceState], time: int, position: int, engine: Engine, out: Outputs) -> None:
     for _, key in shard.due(time):
         workspace = shard.get(key)
         if workspace is None:
             continue
-        if offset <= workspace.at:
+        if position <= workspace.at:
             # The state is ahead of the log, after a crash: this tick is in it already, only its schedule is to be kept.
             shard.touch(key, workspace, workspace.at)
             continue
         case = Case(key, workspace, time, time, engine, out, shard.fence.muted)
         policy.fire_due(case, time)
         _bound(case)
-        shard.touch(key, workspace, offset)
+        shard.touch(key, workspace, position)
 
 
 def _apply_to_user(user: UserState, event: Event, place: Place, engine: Engine, out: Outputs) -> None:
@@ -249,7 +267,7 @@ def _apply_to_workspace(  # a case is made only where policy is asked: most fact
             _bound(case)
     elif kind in _ASKING:
         apply_fact(workspace, fact, engine.watched, engine.terms)
-        policy.answer(_case(workspace, fact, muted, engine, out), fact, place.partition, place.offset)
+        policy.answer(_case(workspace, fact, muted, engine, out), fact, place.partition, place.position)
         return
     elif kind is _CARRIED:
         case = _case(workspace, fact, muted, engine, out)

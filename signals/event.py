@@ -94,7 +94,7 @@ class Reason(StrEnum):
     RULE_FAILED = "rule_failed"
 
 
-class Source(msgspec.Struct, frozen=True, array_like=True):
+class Source(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Where in the customer's topics a record stands: the `cause` of what follows from it, never an identity."""
 
     topic: str
@@ -102,7 +102,7 @@ class Source(msgspec.Struct, frozen=True, array_like=True):
     offset: int
 
 
-class Event(msgspec.Struct, tag="event", tag_field="log", omit_defaults=True):
+class Event(msgspec.Struct, tag="event", tag_field="log", omit_defaults=True, gc=False):
     """
     One thing one user did, in canonical form.
 
@@ -122,7 +122,6 @@ class Event(msgspec.Struct, tag="event", tag_field="log", omit_defaults=True):
     anonymous_id: str | None = None
     workspace_id: str | None = None
     email: str | None = None
-    received_at: int | None = None
     properties: dict[str, Scalar] = {}
     traits: dict[str, Scalar] = {}
     flags: tuple[Flag, ...] = ()

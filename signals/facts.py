@@ -9,6 +9,7 @@ Structs here and in the states are `gc=False`: they hold no cycles, and there ar
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 
 import msgspec
 
@@ -45,6 +46,13 @@ class FactKind(StrEnum):
 
 # Looking a member up in its enum costs more than the comparison.
 _CARRIED = FactKind.CARRIED
+# The cause of a pulse: nobody asks for it.
+NOWHERE = Source("", -1, -1)
+
+
+@lru_cache(maxsize=4_096)
+def _origin(log: str, partition: int) -> str:
+    return f"{log}{partition}"
 
 
 class Firing(msgspec.Struct, omit_defaults=True, frozen=True, gc=False):
@@ -119,8 +127,9 @@ class Fact(msgspec.Struct, tag="fact", tag_field="log", omit_defaults=True, gc=F
     offset: int
     n: int
     time: int
-    event_id: str
-    cause: Source
+    # Empty, as all that follows, in a pulse: nothing of it is new but the time.
+    event_id: str = ""
+    cause: Source = NOWHERE
     order: str = ""
     user_id: str | None = None
     type: EventType | None = None
@@ -129,7 +138,6 @@ class Fact(msgspec.Struct, tag="fact", tag_field="log", omit_defaults=True, gc=F
     matched: str | None = None
     properties: dict[str, Scalar] = {}
     traits: dict[str, Scalar] = {}
-    active: bool = False
     day: int | None = None
     prev: int | None = None
     next: int | None = None
@@ -148,7 +156,7 @@ class Fact(msgspec.Struct, tag="fact", tag_field="log", omit_defaults=True, gc=F
     @property
     def origin(self) -> str:
         """Which log, and which partition of it, the coordinate counts in: that of the users, or this one itself."""
-        return f"w{self.partition}" if self.kind is _CARRIED else f"u{self.partition}"
+        return _origin("w" if self.kind is _CARRIED else "u", self.partition)
 
     @property
     def coordinate(self) -> Coordinate:
@@ -320,7 +328,7 @@ class Outputs(msgspec.Struct, gc=False):
     errors: list[RuleFailure] = []
     notes: list[Note] = []
 
-    @property
-    def firings_or_alerts(self) -> bool:
-        """Whether there is more to send than facts."""
-        return bool(self.signals or self.verdicts or self.alerts or self.errors)
+    def clear(self) -> None:
+        """Make room for those of the next record."""
+        for outputs in (self.facts, self.signals, self.verdicts, self.alerts, self.errors, self.notes):
+            outputs.clear()

@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from signals.codec import decode_fact_record, decode_user_state, decode_workspace_state, encode_state
+from signals.codec import decode_fact_records, decode_user_state, decode_workspace_state, encode_state, position_in_log
 from signals.compiled import Engine
 from signals.config import Clock, Config
 from signals.contract import signal_record
@@ -166,7 +166,7 @@ class FactsBacktest:
 
     def feed(self, partition: int, offset: int, value: bytes) -> list[SignalRecord]:
         """
-        Apply one record.
+        Apply one Kafka record: a bundle of facts, a tick or a command.
 
         Args:
             partition: The partition of `plg.workspace-facts` that it was recorded from.
@@ -179,14 +179,18 @@ class FactsBacktest:
         Raises:
             BrokenLog: The value is neither a fact nor a tick.
         """
-        record = decode_fact_record(value)
+        records = decode_fact_records(value)
         shard = self._shards.get(partition)
         if shard is None:
             shard = self._shards[partition] = Shard(encode_state, decode_workspace_state)
-        out = step_workspace(shard, record, offset, partition, self._engine)
-        if isinstance(record, Fact):
-            self._newest = max(self._newest, record.time)
-        return self._ledger.book(self._newest, out) if out.signals or out.verdicts else []
+        finished: list[SignalRecord] = []
+        for position, record in enumerate(records, position_in_log(offset)):
+            out = step_workspace(shard, record, position, partition, self._engine)
+            if isinstance(record, Fact):
+                self._newest = max(self._newest, record.time)
+            if out.signals or out.verdicts:
+                finished += self._ledger.book(self._newest, out)
+        return finished
 
     def finish(self) -> list[SignalRecord]:
         """The signals that wait to the end."""

@@ -22,16 +22,29 @@ class Place(msgspec.Struct, frozen=True, gc=False):
     """Where the event stands in `plg.user-events`: the start of the coordinates of its facts."""
 
     partition: int
-    offset: int
+    position: int
 
 
-def passed_through(event: Event, workspace: str, place: Place) -> Fact:
+def pulse(event: Event, workspace: str, partition: int, position: int) -> Fact:
+    """The fact of an event of which nothing is new but its time: it moves the clock of its workspace."""
+    return Fact(
+        workspace,
+        _OBSERVED,
+        partition,
+        position,
+        _OBSERVED_SLOT,
+        event.time,
+        ingested_at=event.ingested_at,
+    )
+
+
+def passed_through(event: Event, workspace: str, partition: int, position: int) -> Fact:
     """The fact of an event without a user: its workspace learns it as it is."""
     return Fact(
         workspace,
         _OBSERVED,
-        place.partition,
-        place.offset,
+        partition,
+        position,
         _OBSERVED_SLOT,
         event.time,
         event.id,
@@ -79,10 +92,9 @@ def _observed(
     user: UserState, event: Event, progress: Progress, firings: list[Firing], place: Place, engine: Engine
 ) -> Fact:
     workspace, membership = progress.workspace, progress.membership
-    fact = passed_through(event, workspace or "", place)
+    fact = passed_through(event, workspace or "", place.partition, place.position)
     fact.roles = progress.roles
     fact.user_id = event.user_id
-    fact.active = progress.is_active
     fact.joined = progress.joined
     fact.signed_up = progress.signed_up_joined
     fact.signals = tuple(firings)
@@ -101,7 +113,22 @@ def _observed(
     if progress.must_tell and membership is not None:
         fact.profile = _profile(user, membership, engine)
         membership.told = user.version
-    return fact
+    return fact if _has_news(fact) else pulse(event, fact.workspace_id, place.partition, place.position)
+
+
+def _has_news(fact: Fact) -> bool:
+    """Whether a fact tells its workspace more than that time has passed."""
+    return bool(
+        fact.roles
+        or fact.traits
+        or fact.day is not None
+        or fact.joined
+        or fact.signed_up
+        or fact.domain is not None
+        or fact.signals
+        or fact.profile is not None
+        or fact.email is not None
+    )
 
 
 def _told(user: UserState, event: Event, progress: Progress, place: Place, engine: Engine) -> list[Fact]:
@@ -139,7 +166,7 @@ def _bare(event: Event, workspace: str, kind: FactKind, n: int, place: Place) ->
         workspace,
         kind,
         place.partition,
-        place.offset,
+        place.position,
         n,
         event.time,
         event.id,

@@ -5,27 +5,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn, Protocol
 
 import msgspec
 import structlog
 from faust.types import TP, StreamT
 
-from signals.codec import decode_fact_record, decode_user_record, encode_record
+from signals.codec import decode_fact_records, decode_user_records, encode_record, position_in_log
 from signals.compiled import Engine
 from signals.config import Clock, Config
 from signals.contract import alert_json, signal_json, verdict_json
 from signals.engine import set_aside_event, set_aside_fact, step_user, step_workspace
 from signals.errors import BadRecord
-from signals.event import Reason, Source, Tick
+from signals.event import Event, Reason, Source, Tick
 from signals.facts import Command, Fact, Outputs
 from signals.formats.segment import SegmentDecoder
 from signals.orders import read_command
-from signals.shard import Fence
+from signals.shard import Shard
 from signals.user import UserState
 from signals.workspace import WorkspaceState
 from sinks.dead_letters import DEAD_LETTER_VERSION
+from streams.bundles import Bundles
 from streams.endings import described, fail_stop
 from streams.keyed import KeyedStep, R, Record, S, StepFailed
 from streams.letters import original_time, own_time
@@ -37,10 +38,24 @@ from streams.topics import Topics
 log = structlog.get_logger()
 
 
-# Records between two chances for the loop to turn: a few milliseconds of work.
-SLICE = 100
+# Records between two chances for the loop to turn: a few milliseconds of work, and enough for bundles worth their name.
+SLICE = 400
+# The same for bundles, in bytes: a record of our own logs has about 250.
+SLICE_BYTES = 250 * SLICE
 # How long the note about a failure may take before the process ends without it.
 NOTE_S = 5.0
+
+
+def slices_of(bundles: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    """Cut a batch of bundles into slices of about `SLICE` records by their sizes, which is all that is known yet."""
+    begin, size = 0, 0
+    for end, record in enumerate(bundles, 1):
+        size += len(record.value or b"")
+        if size >= SLICE_BYTES:
+            yield bundles[begin:end]
+            begin, size = end, 0
+    if begin < len(bundles):
+        yield bundles[begin:]
 
 
 class Sender(Protocol):
@@ -99,10 +114,12 @@ class River:
         self._decoder = SegmentDecoder(config)
         self._config_hash = config.hash
         self._is_wall = config.clock is Clock.WALL
-        self._user_step = KeyedStep(users, decode_user_record, step_user, set_aside_event)
+        self._user_step = KeyedStep(users, decode_user_records, step_user, set_aside_event)
         self._workspace_step: KeyedStep[WorkspaceState, Fact | Command] = KeyedStep(
-            workspaces, decode_fact_record, step_workspace, set_aside_fact
+            workspaces, decode_fact_records, step_workspace, set_aside_fact
         )
+        self._to_users = Bundles(topics.user_events, topics.partitions, sender.send)
+        self._to_workspaces = Bundles(topics.workspace_facts, topics.partitions, sender.send)
         self._still_owner = still_owner
 
     # -- agents
@@ -110,33 +127,36 @@ class River:
     async def ingest(self, stream: StreamT[list[Record]]) -> None:
         """Customer's record -> canonical event, keyed by its subject."""
         async for event in stream.events():
-            await self._in_slices(event.value, self._ingest_slice)
+            records = event.value
+            for start in range(0, len(records), SLICE):
+                await self._in_one_go(self._ingest_slice, records[start : start + SLICE])
 
     async def users(self, stream: StreamT[list[Record]]) -> None:
         """Event -> the user's state, signals, and facts for workspaces."""
         async for event in stream.events():
-            await self._in_slices(event.value, self._users_slice)
+            for bundles in slices_of(event.value):
+                await self._in_one_go(self._users_slice, bundles)
 
     async def workspaces(self, stream: StreamT[list[Record]]) -> None:
         """Fact -> the workspace's state, signals, verdicts and alerts."""
         async for event in stream.events():
-            await self._in_slices(event.value, self._workspaces_slice)
+            for bundles in slices_of(event.value):
+                await self._in_one_go(self._workspaces_slice, bundles)
 
-    async def _in_slices(self, records: list[Record], apply: Callable[[Sequence[Record]], None]) -> None:
-        for start in range(0, len(records), SLICE):
-            self._still_owner()
-            try:
-                apply(records[start : start + SLICE])
-            except StepFailed as failed:
-                await self._end_after(failed)
-            except Exception as error:  # noqa: BLE001  # an exception in an agent would acknowledge the record
-                fail_stop("worker.failed", **described(error))
-            await self._sender.room()
+    async def _in_one_go(self, apply: Callable[[Sequence[Record]], None], records: Sequence[Record]) -> None:
+        self._still_owner()
+        try:
+            apply(records)
+        except StepFailed as failed:
+            await self._end_after(failed)
+        except Exception as error:  # noqa: BLE001  # an exception in an agent would acknowledge the record
+            fail_stop("worker.failed", **described(error))
+        await self._sender.room()
 
     async def _end_after(self, failed: StepFailed) -> NoReturn:
         """Leave a note for the next owner, so that it knows how often this record has ended a worker; then end."""
         record, table = failed.record, failed.table
-        key, value = table.count_failure(record.partition, record.offset)
+        key, value = table.count_failure(record.partition, failed.position)
         self._sender.send(table.changelog_topic_name, record.partition, key, value)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._sender.durable(self._sender.barrier()), NOTE_S)
@@ -151,17 +171,18 @@ class River:
     # -- slices: no await, so that a barrier never falls inside a record
 
     def _ingest_slice(self, records: Sequence[Record]) -> None:
-        send, topics, decode = self._sender.send, self.topics, self._decoder.decode
+        add, of, decode = self._to_users.add, self.topics.of, self._decoder.decode
+        first = records[0]
+        is_command = first.topic == self.topics.commands
         # What is news is told by it. It travels in the log, so that every replay of the log decides the same.
         ingested_at = time.time_ns() // 1_000_000 if self._is_wall else None
-        time_of = original_time if records[0].topic == topics.redrive else own_time
+        time_of = original_time if first.topic == self.topics.redrive else own_time
         for record in records:
-            if record.topic == topics.commands:
+            if is_command:
                 self._pass_on_command(record)
                 continue
-            source = Source(record.topic, record.partition, record.offset)
             try:
-                event = decode(record.value, time_of(record), source)
+                event = decode(record.value, time_of(record), Source(record.topic, record.partition, record.offset))
             except BadRecord as bad:
                 self._dead_letter(record, bad)
             except Exception as error:  # noqa: BLE001  # one record is not worth a worker
@@ -170,10 +191,9 @@ class River:
                 self._dead_letter(record, BadRecord(Reason.DECODER_FAILED, type(error).__name__))
             else:
                 event.ingested_at = ingested_at
-                key = event.subject
-                send(topics.user_events, topics.of(key), key.encode(), encode_record(event))
-        last = records[-1]
-        self.positions[TP(last.topic, last.partition)] = last.offset + 1
+                add(of(event.subject), encode_record(event))
+        self._to_users.flush()
+        self.positions[TP(first.topic, first.partition)] = records[-1].offset + 1
         self.metrics.ingested += len(records)
 
     def _pass_on_command(self, record: Record) -> None:
@@ -188,46 +208,58 @@ class River:
         for partition in partitions:
             self._sender.send(topics.workspace_facts, partition, (key or "").encode(), encode_record(command))
 
-    def _users_slice(self, records: Sequence[Record]) -> None:
-        self._fold(self._user_step, records)
-        self.metrics.user_records += len(records)
+    def _users_slice(self, bundles: Sequence[Record]) -> None:
+        self.metrics.user_records += self._fold(self._user_step, bundles)
 
-    def _workspaces_slice(self, records: Sequence[Record]) -> None:
-        self._fold(self._workspace_step, records)
-        self.metrics.workspace_records += len(records)
+    def _workspaces_slice(self, bundles: Sequence[Record]) -> None:
+        self.metrics.workspace_records += self._fold(self._workspace_step, bundles)
 
-    def _fold(self, step: KeyedStep[S, R], records: Sequence[Record]) -> None:
-        partition = records[0].partition
-        shard, engine = step.table.shard(partition), self.engine
-        poisoned = step.poisoned(partition)
-        for record in records:
+    def _fold(self, step: KeyedStep[S, R], bundles: Sequence[Record]) -> int:
+        partition, count = bundles[0].partition, 0
+        shard = step.table.shard(partition)
+        for record in bundles:
             try:
-                item = step.decode(record.value or b"")
+                items = step.decode(record.value or b"")
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-                self._foreign(record, shard.fence, error)
-                continue
-            if record.offset == poisoned and not isinstance(item, Tick):
-                step.set_aside(shard, item, record.offset)
-                self._dead_letter(record, BadRecord(Reason.STEP_FAILED))
+                # Somebody else wrote into one of our logs. Its place is taken all the same, or it would be read again.
+                self._dead_letter(record, BadRecord(Reason.FOREIGN, type(error).__name__))
+            else:
+                self._fold_bundle(step, shard, items, record)
+                count += len(items)
+            shard.fence.end = record.offset + 1
+        self._to_workspaces.flush()
+        return count
+
+    def _fold_bundle(self, step: KeyedStep[S, R], shard: Shard[S], items: Sequence[R | Tick], record: Record) -> None:
+        apply, partition, engine, poisoned = step.apply, record.partition, self.engine, step.poisoned(record.partition)
+        add, of = self._to_workspaces.add, self.topics.of
+        facts, out = 0, Outputs()
+        for position, item in enumerate(items, position_in_log(record.offset)):
+            if position == poisoned and not isinstance(item, Tick):
+                step.set_aside(shard, item, position)
+                self._dead_letter(record, BadRecord(Reason.STEP_FAILED), encode_record(item))
                 continue
             try:
-                outputs = step.apply(shard, item, record.offset, partition, engine)
+                apply(shard, item, position, partition, engine, out)
             except Exception as error:
-                raise StepFailed(step.table, record) from error
-            self._send_outputs(outputs, record)
+                raise StepFailed(step.table, record, position) from error
+            for fact in out.facts:
+                add(of(fact.workspace_id), encode_record(fact))
+                facts += 1
+            if out.signals or out.verdicts or out.alerts or out.notes or out.errors:
+                self._send_news(out, item, record)
+                out.clear()
+            else:
+                out.facts.clear()
+        self.metrics.facts += facts
 
     # -- outputs
 
-    def _send_outputs(self, outputs: Outputs, record: Record) -> None:
+    def _send_news(self, outputs: Outputs, item: Event | Fact | Command | Tick, record: Record) -> None:
+        """Send what only few records bring about: signals, verdicts, alerts, dead letters."""
         send, topics, metrics = self._sender.send, self.topics, self.metrics
-        for fact in outputs.facts:
-            key = fact.workspace_id
-            send(topics.workspace_facts, topics.of(key), key.encode(), encode_record(fact))
-        metrics.facts += len(outputs.facts)
         for note in outputs.notes:
             metrics.notes[note] += 1
-        if not outputs.firings_or_alerts:
-            return
         detected_at = time.time_ns() // 1_000_000
         for firing in outputs.signals:
             key = firing.subject
@@ -246,14 +278,11 @@ class River:
         for failure in outputs.errors:
             metrics.rule_errors[failure.rule] += 1
             log.error("rule.failed", rule=failure.rule, error=failure.error)
-            self._dead_letter(record, BadRecord(Reason.RULE_FAILED, f"{failure.rule}: {failure.error}"))
+            bad = BadRecord(Reason.RULE_FAILED, f"{failure.rule}: {failure.error}")
+            self._dead_letter(record, bad, encode_record(item))
 
-    def _foreign(self, record: Record, fence: Fence, error: Exception) -> None:
-        # Somebody else wrote into one of our logs. Its place is taken all the same, or it would be read for ever.
-        fence.end = record.offset + 1
-        self._dead_letter(record, BadRecord(Reason.FOREIGN, type(error).__name__))
-
-    def _dead_letter(self, record: Record, bad: BadRecord) -> None:
+    def _dead_letter(self, record: Record, bad: BadRecord, item: bytes | None = None) -> None:
+        """Put a Kafka record aside, or one `item` of a bundle."""
         self.metrics.dead_letters[bad.reason] += 1
         place = f"{record.topic}/{record.partition}/{record.offset}"
         time_ms = original_time(record) if record.topic == self.topics.redrive else own_time(record)
@@ -270,6 +299,6 @@ class River:
             self.topics.dead_letters,
             self.topics.of(place),
             place.encode(),
-            record.value,
+            record.value if item is None else item,
             [(name, text.encode("utf-8", "replace")) for name, text in headers.items()],
         )

@@ -34,12 +34,13 @@ class Record(Protocol):
 
 
 class StepFailed(Exception):
-    """A step raised an exception on one record; `__cause__` is what it raised."""
+    """A step raised an exception on the record at `position` of a bundle; `__cause__` is what it raised."""
 
-    def __init__(self, table: StateTable[Any], record: Record) -> None:
-        super().__init__(record.offset)
+    def __init__(self, table: StateTable[Any], record: Record, position: int) -> None:
+        super().__init__(position)
         self.table = table
         self.record = record
+        self.position = position
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,11 @@ class KeyedStep(Generic[S, R]):
     """A pure step with its table: how its records are read, applied, and passed over when they cannot be."""
 
     table: StateTable[S]
-    decode: Callable[[bytes], R | Tick]
-    apply: Callable[[Shard[S], R | Tick, int, int, Engine], Outputs]
+    decode: Callable[[bytes], Sequence[R | Tick]]
+    apply: Callable[[Shard[S], R | Tick, int, int, Engine, Outputs], Outputs]
     set_aside: Callable[[Shard[S], R, int], None]
 
     def poisoned(self, partition: int) -> int | None:
-        """The offset of the record of a partition that is to be set aside, if any."""
+        """The position of the record of a partition that is to be set aside, if any."""
         failure = self.table.failure(partition)
-        return failure.offset if failure is not None and failure.count >= MAX_FAILURES else None
+        return failure.position if failure is not None and failure.count >= MAX_FAILURES else None

@@ -153,7 +153,7 @@ class Replay:
         stamp = report.newest_time
         if event is not None:
             report.newest_time = max(report.newest_time, event.time)
-            stamp = event.received_at or report.newest_time
+            stamp = self._decoder.received_at(line) or report.newest_time
         partition = partition_of(key.decode("utf-8", "surrogatepass"), self._partitions)
         while True:
             try:

@@ -32,9 +32,9 @@ def _to_subject(key: bytes) -> str:
 
 
 class Failure(msgspec.Struct):
-    """How often the step has raised an exception on the record at `offset`; kept in the changelog over restarts."""
+    """How often the step has raised an exception on the record at `position`; kept in the changelog over restarts."""
 
-    offset: int
+    position: int
     count: int
 
 
@@ -135,11 +135,11 @@ class StateTable(faust.Table[bytes, bytes], Generic[S]):
         """The record of a partition on which the step failed last, if any."""
         return self._failures.get(partition)
 
-    def count_failure(self, partition: int, offset: int) -> tuple[bytes, bytes]:
+    def count_failure(self, partition: int, position: int) -> tuple[bytes, bytes]:
         """Count a failure of the step; returns the changelog record that lets the next owner know."""
         last = self._failures.get(partition)
-        count = last.count + 1 if last is not None and last.offset == offset else 1
-        self._failures[partition] = failure = Failure(offset, count)
+        count = last.count + 1 if last is not None and last.position == position else 1
+        self._failures[partition] = failure = Failure(position, count)
         return _FAILURE, msgspec.msgpack.encode(failure)
 
     # -- what stands in the way of a start

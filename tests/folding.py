@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from signals.codec import (
-    decode_fact_record,
-    decode_user_record,
+    decode_fact_records,
+    decode_user_records,
     decode_user_state,
     decode_workspace_state,
     encode_record,
     encode_state,
+    position_in_log,
 )
 from signals.compiled import Engine
 from signals.config import Config
@@ -89,9 +90,8 @@ def fold_users(read: Read, config: Config) -> Folded:
         config,
         read(Topics(config.prefix, config.topics.partitions).user_events),
         decode_user_state,
-        lambda shard, record: step_user(
-            shard, decode_user_record(record.value or b""), record.offset, record.partition, engine
-        ),
+        decode_user_records,
+        lambda shard, item, position, partition: step_user(shard, item, position, partition, engine),
     )
 
 
@@ -102,9 +102,8 @@ def fold_workspaces(read: Read, config: Config) -> Folded:
         config,
         read(Topics(config.prefix, config.topics.partitions).workspace_facts),
         decode_workspace_state,
-        lambda shard, record: step_workspace(
-            shard, decode_fact_record(record.value or b""), record.offset, record.partition, engine
-        ),
+        decode_fact_records,
+        lambda shard, item, position, partition: step_workspace(shard, item, position, partition, engine),
     )
 
 
@@ -178,7 +177,8 @@ def _fold(
     config: Config,
     records: Iterable[Record],
     decode: Callable[[bytes], Any],
-    step: Callable[[Shard[Any], Record], Outputs],
+    decode_items: Callable[[bytes], Sequence[Any]],
+    step: Callable[[Shard[Any], Any, int, int], Outputs],
 ) -> Folded:
     folded = Folded()
     shards: dict[int, Shard[Any]] = {}
@@ -186,7 +186,9 @@ def _fold(
         shard = shards.get(record.partition)
         if shard is None:
             shard = shards[record.partition] = Shard(encode_state, decode)
-        folded.take(step(shard, record), config)
+        for position, item in enumerate(decode_items(record.value or b""), position_in_log(record.offset)):
+            folded.take(step(shard, item, position, record.partition), config)
+        shard.fence.end = record.offset + 1
     for number, shard in shards.items():
         folded.states |= {(number, _to_key(key)): shard.sealed(key) for key in shard}
         folded.states[number, _FENCE] = msgspec.msgpack.encode(shard.fence)

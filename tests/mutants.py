@@ -98,8 +98,8 @@ FAULTS = (
     Fault(
         "an exception in a step acknowledges the record",
         "streams/agents.py",
-        "            except StepFailed as failed:\n                await self._end_after(failed)\n",
-        "            except StepFailed as failed:\n                log.error(repr(failed))\n",
+        "        except StepFailed as failed:\n            await self._end_after(failed)\n",
+        "        except StepFailed as failed:\n            log.error(repr(failed))\n",
         ("tests/streams/test_poison.py",),
     ),
     Fault(
@@ -143,7 +143,7 @@ FAULTS = (
     Fault(
         "a workspace's state has no `at`",
         "signals/engine.py",
-        "not is_new or (workspace is not None and offset <= workspace.at)",
+        "not is_new or (workspace is not None and position <= workspace.at)",
         "not is_new",
         (_DIES,),
     ),

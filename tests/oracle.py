@@ -16,8 +16,8 @@ from typing import Any
 import msgspec
 
 from signals.codec import (
-    decode_fact_record,
-    decode_user_record,
+    decode_fact_records,
+    decode_user_records,
     decode_user_state,
     decode_workspace_state,
     encode_record,
@@ -43,7 +43,7 @@ from tests.folding import (
     fold_workspaces,
     timeless,
 )
-from tests.records import Read, Record
+from tests.records import Read, Record, in_bundles
 
 # Topic, partition, offset.
 Place = tuple[str, int, int]
@@ -127,12 +127,12 @@ class Oracle:
         seen: dict[Place, set[bytes]] = {}
         flows = _Flows("event")
         for record in self._read(self.topics.user_events):
-            event = decode_user_record(record.value or b"")
-            if isinstance(event, Event):
-                topic, partition, offset = msgspec.structs.astuple(event.source)
-                if (topic, partition, offset) not in seen:
-                    flows.add(record.partition, f"{topic}:{partition}", Coordinate(offset))
-                seen.setdefault((topic, partition, offset), set()).add(_placed(record.partition, event))
+            for event in decode_user_records(record.value or b""):
+                if isinstance(event, Event):
+                    topic, partition, offset = msgspec.structs.astuple(event.source)
+                    if (topic, partition, offset) not in seen:
+                        flows.add(record.partition, f"{topic}:{partition}", Coordinate(offset))
+                    seen.setdefault((topic, partition, offset), set()).add(_placed(record.partition, event))
         found.differing += flows.out_of_order
         return seen
 
@@ -141,12 +141,13 @@ class Oracle:
         seen: dict[FactKey, set[bytes]] = {}
         flows = _Flows("fact")
         for record in self._read(self.topics.workspace_facts):
-            fact = decode_fact_record(record.value or b"")
-            if isinstance(fact, Fact | Command):
-                key = fact_key(record.partition, fact)
-                if key not in seen:
-                    flows.add(*key)
-                seen.setdefault(key, set()).add(record.value or b"")
+            for _position, value in in_bundles(record):
+                [fact] = decode_fact_records(value)
+                if isinstance(fact, Fact | Command):
+                    key = fact_key(record.partition, fact)
+                    if key not in seen:
+                        flows.add(*key)
+                    seen.setdefault(key, set()).add(value)
         found.differing += flows.out_of_order
         found.compare("fact", seen, {**self.users.facts, **self.workspaces.facts, **self._orders})
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+import msgspec
 from confluent_kafka import Message
+
+from signals.codec import position_in_log
 
 
 class Record(NamedTuple):
@@ -23,6 +26,13 @@ class Record(NamedTuple):
 
 # The records of a topic, partition by partition, in the order of the offsets.
 Read = Callable[[str], Sequence[Record]]
+
+
+def in_bundles(record: Record) -> Iterator[tuple[int, bytes]]:
+    """What a record of a keyed log holds: each record of its bundle, as its bytes stand there, by its position."""
+    value = record.value or b""
+    items = msgspec.json.decode(value, type=list[msgspec.Raw]) if value.startswith(b"[") else [value]
+    yield from enumerate(map(bytes, items), position_in_log(record.offset))
 
 
 def record_of(message: Message) -> Record:

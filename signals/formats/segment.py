@@ -45,8 +45,8 @@ _MAX_ADDRESS_CHARS = 320
 # A JSON number beyond a double is as if absent.
 _MAX_DOUBLE = int(sys.float_info.max)
 
-# A dotted path, its first key apart because most have no other.
-_Path = tuple[str, tuple[str, ...]]
+# A dotted path: its first key, its second one if there is one, and the rest, because few have more than two.
+_Path = tuple[str, str | None, tuple[str, ...]]
 _Paths = tuple[_Path, ...]
 
 
@@ -96,11 +96,13 @@ class SegmentDecoder:
         kind, name = self._call(record)
         meaning = self._meanings.of(name if kind is _TRACK else None)
         event = Event("", kind, 0, source, name, meaning.roles, meaning.passive)
-        self._identify(event, record, meaning)
+        # `value` is bytes here: None has no object. Only a text with an @ in it, or one escaped, holds an address.
+        may_have_address = value is not None and (value.find(b"@") >= 0 or value.find(b"\\u0040") >= 0)
+        self._identify(event, record, meaning, may_have_address=may_have_address)
         self._date(event, record, record_time)
         message_id = _id(record, self._message_id)
         if message_id is None:
-            # SIGNALS A38. `value` is bytes here: None has no object.
+            # SIGNALS A38.
             message_id = hashlib.sha256(value or b"").hexdigest()[:32]
             event.flags = (*event.flags, Flag.CONTENT_ID)
         elif len(message_id) > self._max_id:
@@ -113,6 +115,15 @@ class SegmentDecoder:
         elif kind is _GROUP:
             event.traits = self._kept(record.get("traits"), GROUP_TRAITS)
         return event
+
+    def received_at(self, value: bytes) -> int | None:
+        """
+        When a record that is an event reached the bus, as it says itself, in Unix milliseconds.
+
+        Raises:
+            BadRecord: It is no JSON object.
+        """
+        return self._moment(parse_object(value, self._max_bytes), self._received_at)
 
     def _call(self, record: JsonObject) -> tuple[EventType, str | None]:
         """Which call a record is, and its name: that of a track, page or screen."""
@@ -130,7 +141,7 @@ class SegmentDecoder:
             return kind, name and name[: self._max_chars]
         return kind, None
 
-    def _identify(self, event: Event, record: JsonObject, meaning: Meaning) -> None:
+    def _identify(self, event: Event, record: JsonObject, meaning: Meaning, *, may_have_address: bool) -> None:
         """Fill in whom and which workspace the event is about, and that person's address."""
         user_id = own_id = _subject_id(record, self._user_id)
         anonymous_id = _subject_id(record, self._anonymous_id)
@@ -152,7 +163,7 @@ class SegmentDecoder:
         event.anonymous_id = anonymous_id
         event.workspace_id = workspace_id
         # The address belongs to the person who sent the record (SIGNALS A18).
-        if user_id is not None and user_id == own_id:
+        if may_have_address and user_id is not None and user_id == own_id:
             event.email = _address(record, self._email_of_inviter if _INVITE in meaning.roles else self._email)
 
     def _long_id(self, which: str, value: str) -> BadRecord:
@@ -162,12 +173,10 @@ class SegmentDecoder:
         """Fill in when it happened (SIGNALS 2 and A29)."""
         if record_time is not None and not EARLIEST_MS <= record_time < LATEST_MS:
             record_time = None
-        event.received_at = received_at = self._moment(record, self._received_at)
         time = self._moment(record, self._time)
         if time is None:
-            time = record_time
-            if received_at is not None and not self._wall:
-                time = received_at
+            received_at = None if self._wall else self._moment(record, self._received_at)
+            time = record_time if received_at is None else received_at
             if time is None:
                 raise BadRecord(Reason.NO_TIME, "no readable time since 2000, and none of the record itself")
         elif self._wall and record_time is not None and time > record_time + MAX_AHEAD_MS:
@@ -176,10 +185,10 @@ class SegmentDecoder:
         event.time = time
 
     def _moment(self, record: JsonObject, paths: _Paths) -> int | None:
-        for head, rest in paths:
+        for head, key, rest in paths:
             value = record.get(head)
-            if rest:
-                value = _descend(value, rest)
+            if key is not None:
+                value = _below(value, key, rest)
             if value is not None:
                 time = parse_time(value, self._zone)
                 if time is not None:
@@ -207,23 +216,28 @@ class SegmentDecoder:
 
 
 def _compile(paths: tuple[str, ...]) -> _Paths:
-    return tuple((keys[0], tuple(keys[1:])) for keys in (path.split(".") for path in paths))
+    split = (path.split(".") for path in paths)
+    return tuple((keys[0], keys[1] if len(keys) > 1 else None, tuple(keys[2:])) for keys in split)
 
 
-def _descend(value: object, keys: tuple[str, ...]) -> object:
-    for key in keys:
-        if not isinstance(value, dict):
+def _below(value: object, key: str, rest: tuple[str, ...]) -> object:
+    """What stands under a key of an object, and under the keys of `rest` in turn; None where there is no object."""
+    if type(value) is not dict:
+        return None
+    found: object = value.get(key)
+    for later in rest:
+        if type(found) is not dict:
             return None
-        value = value.get(key)
-    return value
+        found = found.get(later)
+    return found
 
 
 def _first(record: JsonObject, paths: _Paths) -> object:
     """The first value that is not null."""
-    for head, rest in paths:
+    for head, key, rest in paths:
         value = record.get(head)
-        if rest:
-            value = _descend(value, rest)
+        if key is not None:
+            value = _below(value, key, rest)
         if value is not None:
             return value
     return None
@@ -231,10 +245,10 @@ def _first(record: JsonObject, paths: _Paths) -> object:
 
 def _text(record: JsonObject, paths: _Paths) -> str | None:
     """The first text that is not blank."""
-    for head, rest in paths:
+    for head, key, rest in paths:
         value = record.get(head)
-        if rest:
-            value = _descend(value, rest)
+        if key is not None:
+            value = _below(value, key, rest)
         if type(value) is str and value and not value.isspace():
             return value
     return None
@@ -242,10 +256,10 @@ def _text(record: JsonObject, paths: _Paths) -> str | None:
 
 def _id(record: JsonObject, paths: _Paths) -> str | None:
     """The first id: text that is not blank, or an integer; another kind is as if absent (SIGNALS A30)."""
-    for head, rest in paths:
+    for head, key, rest in paths:
         value = record.get(head)
-        if rest:
-            value = _descend(value, rest)
+        if key is not None:
+            value = _below(value, key, rest)
         # By `type`, not `isinstance`: True is an integer to Python, not to JSON.
         if type(value) is str:
             if value and not value.isspace():
@@ -257,27 +271,28 @@ def _id(record: JsonObject, paths: _Paths) -> str | None:
 
 def _subject_id(record: JsonObject, paths: _Paths) -> str | None:
     """The id of a user or visitor: like `_id`, but another kind makes the record bad (SIGNALS A30)."""
-    for head, rest in paths:
+    for head, key, rest in paths:
         value = record.get(head)
-        if rest:
-            value = _descend(value, rest)
+        if key is not None:
+            value = _below(value, key, rest)
         if type(value) is str:
             if value and not value.isspace():
                 return value
         elif type(value) is int:
             return str(value)
         elif value is not None:
-            detail = f"{'.'.join((head, *rest))} is {_KINDS.get(type(value), 'no id')}; an id is text or an integer"
+            path = ".".join((head, *(() if key is None else (key, *rest))))
+            detail = f"{path} is {_KINDS.get(type(value), 'no id')}; an id is text or an integer"
             raise BadRecord(Reason.BAD_ID, detail)
     return None
 
 
 def _address(record: JsonObject, paths: _Paths) -> str | None:
     """The first text with an `@` in it that is no longer than an address can be, without the blanks around it."""
-    for head, rest in paths:
+    for head, key, rest in paths:
         value = record.get(head)
-        if rest:
-            value = _descend(value, rest)
+        if key is not None:
+            value = _below(value, key, rest)
         if type(value) is str and "@" in value:
             address = value.strip()
             if len(address) <= _MAX_ADDRESS_CHARS:

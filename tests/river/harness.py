@@ -120,7 +120,9 @@ class River:
             consumer.close()
 
     def read_json(self, topic: str) -> list[dict[str, Any]]:
-        return [msgspec.json.decode(message.value()) for message in self.read(topic)]
+        """The objects of a topic; of a keyed log those in its bundles."""
+        values = [msgspec.json.decode(message.value()) for message in self.read(topic)]
+        return [item for value in values for item in (value if isinstance(value, list) else [value])]
 
     def committed(self, topic: str, group: str | None = None) -> dict[int, int]:
         """What a group (the workers' if None) has committed, for every partition of a keyed topic."""

@@ -28,7 +28,7 @@ def _sticks(what: str) -> None:
     if what == "step":
         agents.step_user = _blocks
     elif what == "agent":
-        agents.River._in_slices = _waits  # type: ignore[method-assign]
+        agents.River._in_one_go = _waits  # type: ignore[method-assign]
     elif what == "start":
         worker.position_sources = _blocks  # type: ignore[assignment]
     elif what == "ticker":

@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from signals.codec import decode_fact_record, decode_user_record
-from signals.event import Tick
+from signals.codec import decode_fact_records, decode_user_records
+from signals.event import Event, Tick
 from signals.facts import Fact, FactKind
 from signals.moments import parse_time
 from simulator import Scenario, simulate
@@ -140,25 +140,24 @@ def _ticks(player: Replay) -> TickSender:
 
 
 def _log(made: River, topic: str) -> Log:
-    decode = decode_user_record if topic == made.topics.user_events else decode_fact_record
+    decode = decode_user_records if topic == made.topics.user_events else decode_fact_records
     log: Log = {number: [] for number in range(made.topics.partitions)}
     for message in made.read(topic):
-        log[message.partition()].append((message.offset(), decode(message.value())))
+        log[message.partition()] += [(message.offset(), record) for record in decode(message.value())]
     return log
 
 
 def _check_ticks(made: River, events: Log, facts: Log, newest: int) -> int:
     """Returns how many records stand after a tick, all of them received at its time or later."""
     received = {
-        (number, offset): event.received_at
-        for number, records in events.items()
-        for offset, event in records
-        if not isinstance(event, Tick)
+        (message.topic(), message.partition(), message.offset()): _received_at(msgspec.json.decode(message.value()))
+        for message in made.read(made.config.source.topics[0])
     }
 
-    def received_at(number: int, offset: int, record: object) -> int:
-        place = (record.partition, record.offset) if isinstance(record, Fact) else (number, offset)
-        return received[place]
+    def received_at(record: object) -> int:
+        assert isinstance(record, Event | Fact)
+        source = record.source if isinstance(record, Event) else record.cause
+        return received[source.topic, source.partition, source.offset]
 
     after = 0
     for name, log in (("user-events", events), ("workspace-facts", facts)):
@@ -170,7 +169,7 @@ def _check_ticks(made: River, events: Log, facts: Log, newest: int) -> int:
                     tick = record.time
                 # What a workspace answers to another one comes from this log, not from the users'.
                 elif not (isinstance(record, Fact) and record.kind is FactKind.CARRIED):
-                    seen = received_at(number, offset, record)
+                    seen = received_at(record)
                     assert seen >= tick, f"{name}/{number}/{offset}: received at {seen}, behind tick {tick}"
                     after += tick > 0
             assert tick == newest, f"{name}/{number}: the last tick is {tick}, not {newest}"

@@ -46,7 +46,7 @@ def test_an_agent_that_fails_quotes_no_record(said: list[dict[str, object]]) -> 
         f"{CANARY} \ud800".encode()
 
     with pytest.raises(Ended):
-        run_virtually(River._in_slices(river, [SimpleNamespace()], apply))  # type: ignore[list-item]
+        run_virtually(River._in_one_go(river, apply, [SimpleNamespace()]))  # type: ignore[list-item]
 
     assert [(line["event"], line["error"]) for line in said] == [("worker.failed", "UnicodeEncodeError")]
     assert "in apply" in str(said[0]["trace"])

@@ -11,7 +11,7 @@ from signals.domains import Domains
 from signals.engine import (
     Engine,
     Outputs,
-    decode_fact_record,
+    decode_fact_records,
     decode_user_state,
     decode_workspace_state,
     encode_fact,
@@ -114,7 +114,7 @@ class River:
 
     def feed_fact(self, record: Fact | Tick | Command) -> None:
         """Apply a record of the log of facts."""
-        item = decode_fact_record(encode_fact(record))
+        [item] = decode_fact_records(encode_fact(record))
         out = step_workspace(self.workspaces, item, next(self._offsets[1]), 0, self.engine)
         self._collect(out)
         self.facts += out.facts

@@ -9,8 +9,8 @@ import pytest
 
 from signals.contract import Alert, Signal, alert_json, signal_json, verdict_json
 from signals.engine import (
-    decode_fact_record,
-    decode_user_record,
+    decode_fact_records,
+    decode_user_records,
     decode_user_state,
     decode_workspace_state,
     snapshot_json,
@@ -123,7 +123,7 @@ def test_only_the_domain_of_an_address_leaves_or_stays() -> None:
     assert all(b"canary" not in written for written in everything)
 
 
-@pytest.mark.parametrize("decode", [decode_user_record, decode_fact_record])
+@pytest.mark.parametrize("decode", [decode_user_records, decode_fact_records])
 def test_record_of_somebody_else_is_refused(decode: object) -> None:
     with pytest.raises(msgspec.MsgspecError):
         decode(b'{"log":"other"}')  # type: ignore[operator]

@@ -140,8 +140,7 @@ def outcome(sender: Collected) -> tuple[dict[Source, list[Good]], dict[Source, l
     """What came of every record: the events that were passed on, and the dead letters, by its place."""
     events: dict[Source, list[Good]] = {}
     letters: dict[Source, list[tuple[str, bytes | None]]] = {}
-    for record in sender.of(TOPICS.user_events):
-        event = json.loads(record.value or b"")
+    for event in [event for record in sender.of(TOPICS.user_events) for event in json.loads(record.value or b"")]:
         place = Source(*event["source"])
         ids = (event.get(name) for name in ("user_id", "anonymous_id", "workspace_id", "id"))
         events.setdefault(place, []).append(Good(event["type"], *ids))

@@ -65,7 +65,7 @@ async def live_once(broker: Broker, batch: list[Record]) -> River:
         metrics=Metrics(),
         **made,
     )
-    await river._in_slices(batch, river._users_slice)
+    await river._in_one_go(river._users_slice, batch)
     await outbox.durable(outbox.barrier())
     return river
 
@@ -79,10 +79,12 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         reasons.append(reason)
         raise Ended
 
-    def step(shard: Shard[UserState], record: Event, offset: int, partition: int, rules: Engine) -> Outputs:
+    def step(  # as the real one
+        shard: Shard[UserState], record: Event, position: int, partition: int, rules: Engine, out: Outputs
+    ) -> Outputs:
         if record.id == "bad":
             raise ZeroDivisionError
-        return step_user(shard, record, offset, partition, rules)
+        return step_user(shard, record, position, partition, rules, out)
 
     monkeypatch.setattr(agents, "fail_stop", end)
     monkeypatch.setattr(agents, "step_user", step)

@@ -160,7 +160,7 @@ def test_a_step_that_raises_ends_the_worker_before_any_commit_and_loses_nothing(
     class EndsAtOnce(raises_once):  # type: ignore[misc, valid-type]
         async def _each(self, stream: StreamT[list[Record]], apply: Callable[[Record], None]) -> None:
             async for event in stream.events():
-                await agents.River._in_slices(self, event.value, lambda records: [apply(r) for r in records])  # type: ignore[arg-type, func-returns-value]
+                await agents.River._in_one_go(self, lambda records: [apply(r) for r in records], event.value)  # type: ignore[arg-type, func-returns-value]
 
         def _still_owner(self) -> None:
             """Nobody else is here."""
