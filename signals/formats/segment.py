@@ -22,6 +22,7 @@ from signals.errors import BadRecord
 from signals.event import Event, EventType, Flag, Reason, Role, Scalar, Source
 from signals.formats.meanings import Meanings
 from signals.formats.parsing import JsonObject, parse_object
+from signals.formats.usual import UsualRecords
 from signals.moments import EARLIEST_MS, LATEST_MS, parse_time
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class SegmentDecoder:
         self._max_chars = config.limits.max_text_chars
         self._max_id = config.limits.max_id_chars
         self._meanings = Meanings(config.events)
+        self._usual = UsualRecords(config, self._meanings)
         paths = config.identity
         self._message_id = _compile(paths.message_id)
         self._type = _compile(paths.type)
@@ -92,6 +94,15 @@ class SegmentDecoder:
         Raises:
             BadRecord: It can never become an event; `reason` is a `signals.event.Reason`.
         """
+        if value is not None:
+            usual = self._usual.read(value, self._latest(record_time), source)
+            if usual is not None:
+                event, meaning, properties = usual
+                if meaning.matched is not None:
+                    event.matched = meaning.matched
+                    if meaning.reads:
+                        event.properties = self._kept(properties, meaning.reads)
+                return event
         record = parse_object(value, self._max_bytes)
         kind, name = self._call(record)
         meaning = self._meanings.of(name if kind is _TRACK else None)
@@ -179,10 +190,16 @@ class SegmentDecoder:
             time = record_time if received_at is None else received_at
             if time is None:
                 raise BadRecord(Reason.NO_TIME, "no readable time since 2000, and none of the record itself")
-        elif self._wall and record_time is not None and time > record_time + MAX_AHEAD_MS:
-            time = record_time
+        elif (latest := self._latest(record_time)) is not None and time > latest:
+            time = latest - MAX_AHEAD_MS
             event.flags = (Flag.CLOCK_CLAMPED,)
         event.time = time
+
+    def _latest(self, record_time: int | None) -> int | None:
+        """The latest time that a record's own lets its event have; later, its clock is wrong."""
+        if not self._wall or record_time is None or not EARLIEST_MS <= record_time < LATEST_MS:
+            return None
+        return record_time + MAX_AHEAD_MS
 
     def _moment(self, record: JsonObject, paths: _Paths) -> int | None:
         for head, key, rest in paths:

@@ -1,0 +1,149 @@
+"""
+The usual record: a track call of a known user in a workspace, every id a text, its time in the usual form.
+
+Most records are such. Of them the parser makes only what is read, skipping the rest, and none of the second paths of
+the config are looked at; whatever is not usual is left to the general way (signals/formats/segment.py), which comes to
+the same: tests/signals/test_usual_records.py holds both against each other.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import msgspec
+
+from signals.event import Event, EventType
+from signals.formats.parsing import MAX_DEPTH
+from signals.moments import parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from signals.config import Config
+    from signals.event import Source
+    from signals.formats.meanings import Meaning, Meanings
+
+_TRACK, _TRACK_NAME = EventType.TRACK, EventType.TRACK.value
+# The usual form of a time, `2026-11-20T19:11:01.249Z`, has so many characters.
+_TIME_CHARS = 24
+_FIELDS = ("type", "event_name", "user_id", "anonymous_id", "message_id", "time")
+
+
+class _Holder(Protocol):
+    workspace_id: object
+
+
+class _Record(Protocol):
+    """A record as it is parsed, whatever its keys are called; the workspace stands below another key."""
+
+    type: object
+    event_name: object
+    user_id: object
+    anonymous_id: object
+    message_id: object
+    time: object
+    properties: object
+    holder: _Holder | None
+
+
+class UsualRecords:
+    """
+    Reads usual records.
+
+    Args:
+        config: Where things stand in a record. Where its first paths are unlike Segment's, no record is usual.
+        meanings: What the names of events mean.
+    """
+
+    def __init__(self, config: Config, meanings: Meanings) -> None:
+        self._meanings = meanings
+        self._zone = config.zone
+        # Longer ones may be nested too deeply: JSON of so many levels has two bytes a level at least.
+        self._max_bytes = min(config.limits.max_event_bytes, 2 * MAX_DEPTH)
+        self._max_id = config.limits.max_id_chars
+        self._max_name = config.limits.max_text_chars
+        self._has_other_visitors = len(config.identity.anonymous_id) > 1
+        self._parse = _parser(config)
+
+    def read(  # noqa: PLR0911  # each of them says that the record is not usual
+        self, value: bytes, latest: int | None, source: Source
+    ) -> tuple[Event, Meaning, object] | None:
+        """
+        Read a record if it is a usual one.
+
+        Args:
+            value: Its bytes.
+            latest: A later time of it makes it unusual, Unix milliseconds.
+            source: Where it stands.
+
+        Returns:
+            The event, without properties; what its name means; and what stands where its properties should. None if the
+            record is not usual: nothing is known of it then.
+        """
+        # Text that may not be UTF-8, has an escape or an address in it is not looked at closely enough here.
+        if (
+            self._parse is None
+            or len(value) > self._max_bytes
+            or not value.isascii()
+            or value.find(b"\\") >= 0
+            or value.find(b"@") >= 0
+        ):
+            return None
+        try:
+            record = self._parse(value)
+        except msgspec.MsgspecError:
+            return None
+        user, visitor, message = record.user_id, record.anonymous_id, record.message_id
+        holder, name, moment = record.holder, record.event_name, record.time
+        if holder is None:
+            return None
+        workspace, longest = holder.workspace_id, self._max_id
+        if (
+            record.type != _TRACK_NAME
+            or type(user) is not str
+            or type(workspace) is not str
+            or type(message) is not str
+            or type(name) is not str
+            or type(moment) is not str
+            or not 0 < len(user) <= longest
+            or not 0 < len(workspace) <= longest
+            or not 0 < len(message) <= longest
+            or not 0 < len(name) <= self._max_name
+            or len(moment) != _TIME_CHARS
+            # A blank text is none; it would begin with a blank.
+            or user[0] <= " "
+            or workspace[0] <= " "
+            or message[0] <= " "
+            or name[0] <= " "
+        ):
+            return None
+        if visitor is None:
+            if self._has_other_visitors:
+                return None
+        elif type(visitor) is not str or not 0 < len(visitor) <= longest or visitor[0] <= " ":
+            return None
+        meaning = self._meanings.of(name)
+        time = parse_time(moment, self._zone)
+        if meaning.about_member or time is None or (latest is not None and time > latest):
+            return None
+        event = Event(message, _TRACK, time, source, name, meaning.roles, meaning.passive, user, visitor, workspace)
+        return event, meaning, record.properties
+
+
+def _parser(config: Config) -> Callable[[bytes], _Record] | None:
+    """A parser of what a usual record has, None where the config's first paths do not allow one."""
+    paths = {name: _first(config, name) for name in _FIELDS}
+    place = _first(config, "workspace_id")
+    heads = [*(keys[0] for keys in paths.values()), place[0], "properties"]
+    if any(len(keys) > 1 for keys in paths.values()) or len(place) != 2 or len(set(heads)) < len(heads):  # noqa: PLR2004  # as `context.groupId`
+        return None
+    holder = msgspec.defstruct("Holder", [("workspace_id", Any, None)], rename={"workspace_id": place[1]}, gc=False)
+    fields = [(name, Any, None) for name in (*_FIELDS, "properties")] + [("holder", holder | None, None)]
+    keys_of = {name: keys[0] for name, keys in paths.items()} | {"holder": place[0]}
+    record = msgspec.defstruct("Record", fields, rename=keys_of, gc=False)
+    return cast("Callable[[bytes], _Record]", msgspec.json.Decoder(record).decode)
+
+
+def _first(config: Config, name: str) -> list[str]:
+    path: str = getattr(config.identity, name)[0]
+    return path.split(".")
