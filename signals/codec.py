@@ -15,7 +15,7 @@ import msgspec
 
 from signals.errors import BrokenLog
 from signals.event import Event, Tick
-from signals.facts import Command, Fact
+from signals.facts import Command, Fact, Pulse
 from signals.user import UserState
 from signals.workspace import WorkspaceState
 
@@ -25,8 +25,8 @@ _INDEX_BITS = 16
 MAX_BUNDLED = 256
 
 _user_records: msgspec.json.Decoder[list[Event] | Event | Tick] = msgspec.json.Decoder(list[Event] | Event | Tick)
-_fact_records: msgspec.json.Decoder[list[Fact] | Fact | Tick | Command] = msgspec.json.Decoder(
-    list[Fact] | Fact | Tick | Command
+_fact_records: msgspec.json.Decoder[list[Fact | Pulse] | Fact | Pulse | Tick | Command] = msgspec.json.Decoder(
+    list[Fact | Pulse] | Fact | Pulse | Tick | Command
 )
 _user_states = msgspec.msgpack.Decoder(UserState)
 _workspace_states = msgspec.msgpack.Decoder(WorkspaceState)
@@ -34,7 +34,7 @@ _json = msgspec.json.Encoder()
 _msgpack = msgspec.msgpack.Encoder()
 
 
-def encode_record(record: Event | Tick | Fact | Command) -> bytes:
+def encode_record(record: Event | Tick | Fact | Pulse | Command) -> bytes:
     """Write a record of `plg.user-events` or `plg.workspace-facts`."""
     return _json.encode(record)
 
@@ -63,7 +63,7 @@ def decode_user_records(value: bytes) -> Sequence[Event | Tick]:
     return records if type(records) is list else (records,)  # type: ignore[return-value]  # mypy does not narrow by `type`
 
 
-def decode_fact_records(value: bytes) -> Sequence[Fact | Tick | Command]:
+def decode_fact_records(value: bytes) -> Sequence[Fact | Pulse | Tick | Command]:
     """
     Read what one value of `plg.workspace-facts` holds.
 

@@ -24,7 +24,7 @@ from signals.codec import (
 )
 from signals.compiled import Engine
 from signals.event import PASSIVE_ROLES, Event, Role, Tick
-from signals.facts import Command, Fact, FactKind, Note, Order, Outputs
+from signals.facts import Command, Fact, FactKind, Note, Order, Outputs, Pulse
 from signals.judging import judge_user, judge_workspace
 from signals.shard import Coordinate, Fence, Shard
 from signals.snapshot import snapshot_json
@@ -110,7 +110,7 @@ def step_user(  # the last one only spares making it anew
 
 def step_workspace(  # the last one only spares making it anew
     shard: Shard[WorkspaceState],
-    record: Fact | Tick | Command,
+    record: Fact | Pulse | Tick | Command,
     position: int,
     partition: int,
     engine: Engine,
@@ -148,16 +148,18 @@ def step_workspace(  # the last one only spares making it anew
         return out
     if workspace is None:
         workspace = WorkspaceState()
-    if isinstance(record, Fact):
+    if isinstance(record, Pulse):
         if not take_pulse(workspace, record):
-            _apply_to_workspace(workspace, record, Place(partition, position), fence.muted, engine, out)
+            _apply_to_workspace(workspace, record.as_fact(), Place(partition, position), fence.muted, engine, out)
+    elif isinstance(record, Fact):
+        _apply_to_workspace(workspace, record, Place(partition, position), fence.muted, engine, out)
     else:
         policy.obey(Case(key, workspace, record.time, record.time, engine, out, fence.muted), record)
     shard.touch(key, workspace, position)
     return out
 
 
-def _mute_everywhere(fence: Fence, record: Fact | Command) -> None:
+def _mute_everywhere(fence: Fence, record: Fact | Pulse | Command) -> None:
     # Without a workspace it can only be a command about a signal.
     assert isinstance(record, Command)
     if record.signal is None:
@@ -176,7 +178,7 @@ def set_aside_event(shard: Shard[UserState], event: Event, position: int) -> Non
     shard.touch(event.subject, user, position)
 
 
-def set_aside_fact(shard: Shard[WorkspaceState], fact: Fact | Command, position: int) -> None:
+def set_aside_fact(shard: Shard[WorkspaceState], fact: Fact | Pulse | Command, position: int) -> None:
     """Pass over what the step cannot apply: its place is taken, and its workspace marked suspect."""
     shard.fence.admit(fact.origin, fact.coordinate)
     if fact.workspace_id is None:

@@ -45,9 +45,7 @@ class FactKind(StrEnum):
 
 
 # Looking a member up in its enum costs more than the comparison.
-_CARRIED = FactKind.CARRIED
-# The cause of a pulse: nobody asks for it.
-NOWHERE = Source("", -1, -1)
+_CARRIED, _OBSERVED_SLOT = FactKind.CARRIED, Slot.OBSERVED.value
 
 
 @lru_cache(maxsize=4_096)
@@ -127,9 +125,8 @@ class Fact(msgspec.Struct, tag="fact", tag_field="log", omit_defaults=True, gc=F
     offset: int
     n: int
     time: int
-    # Empty, as all that follows, in a pulse: nothing of it is new but the time.
-    event_id: str = ""
-    cause: Source = NOWHERE
+    event_id: str
+    cause: Source
     order: str = ""
     user_id: str | None = None
     type: EventType | None = None
@@ -162,6 +159,44 @@ class Fact(msgspec.Struct, tag="fact", tag_field="log", omit_defaults=True, gc=F
     def coordinate(self) -> Coordinate:
         """Where the fact stands in the output of its origin."""
         return Coordinate(self.offset, self.order, self.n)
+
+
+class Pulse(msgspec.Struct, tag="pulse", tag_field="log", omit_defaults=True, gc=False):
+    """
+    The fact of an event of which nothing is new but its time: somebody was still at work in the workspace at `time`.
+
+    Half of all facts are such; its fields mean what they mean in a `Fact`.
+    """
+
+    workspace_id: str
+    partition: int
+    offset: int
+    time: int
+    ingested_at: int | None = None
+
+    @property
+    def origin(self) -> str:
+        """The log of the users, and its partition."""
+        return _origin("u", self.partition)
+
+    @property
+    def coordinate(self) -> Coordinate:
+        """Where it stands in the output of its origin: at the place of what is observed."""
+        return Coordinate(self.offset, "", _OBSERVED_SLOT)
+
+    def as_fact(self) -> Fact:
+        """The same written out, without the event's own part."""
+        return Fact(
+            self.workspace_id,
+            FactKind.OBSERVED,
+            self.partition,
+            self.offset,
+            _OBSERVED_SLOT,
+            self.time,
+            "",
+            Source("", -1, -1),
+            ingested_at=self.ingested_at,
+        )
 
 
 class Order(StrEnum):
@@ -321,7 +356,7 @@ class RuleFailure(msgspec.Struct, frozen=True):
 class Outputs(msgspec.Struct, gc=False):
     """What one step put out for one record, each list in the order of sending."""
 
-    facts: list[Fact] = []
+    facts: list[Fact | Pulse] = []
     signals: list[Firing] = []
     verdicts: list[Verdict] = []
     alerts: list[Alert] = []

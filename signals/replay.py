@@ -13,7 +13,7 @@ from signals.contract import signal_record
 from signals.engine import step_user, step_workspace
 from signals.errors import BadRecord
 from signals.event import Source, Tick
-from signals.facts import Decision, Fact, Note, Outputs
+from signals.facts import Decision, Fact, Note, Outputs, Pulse
 from signals.formats.segment import SegmentDecoder
 from signals.shard import Shard
 from signals.user import UserState
@@ -138,9 +138,9 @@ class Backtest:
             return []
         return self._ledger.book(self.newest or 0, out, *self._step_workspaces(out.facts))
 
-    def _step_workspaces(self, records: Iterable[Fact | Tick]) -> Iterator[Outputs]:
+    def _step_workspaces(self, records: Iterable[Fact | Pulse | Tick]) -> Iterator[Outputs]:
         # What a workspace answers to another one goes to the end of the log, as it does live.
-        log: deque[Fact | Tick] = deque(records)
+        log: deque[Fact | Pulse | Tick] = deque(records)
         while log:
             out = step_workspace(self._workspaces, log.popleft(), self._facts, 0, self._engine)
             self._facts += 1
@@ -186,7 +186,7 @@ class FactsBacktest:
         finished: list[SignalRecord] = []
         for position, record in enumerate(records, position_in_log(offset)):
             out = step_workspace(shard, record, position, partition, self._engine)
-            if isinstance(record, Fact):
+            if isinstance(record, Fact | Pulse):
                 self._newest = max(self._newest, record.time)
             if out.signals or out.verdicts:
                 finished += self._ledger.book(self._newest, out)

@@ -8,7 +8,7 @@ import msgspec
 
 from signals.domains import DomainKind
 from signals.event import Event, Role
-from signals.facts import Fact, FactKind, Firing, Profile, Slot
+from signals.facts import Fact, FactKind, Firing, Profile, Pulse, Slot
 
 if TYPE_CHECKING:
     from signals.compiled import Engine
@@ -23,19 +23,6 @@ class Place(msgspec.Struct, frozen=True, gc=False):
 
     partition: int
     position: int
-
-
-def pulse(event: Event, workspace: str, partition: int, position: int) -> Fact:
-    """The fact of an event of which nothing is new but its time: it moves the clock of its workspace."""
-    return Fact(
-        workspace,
-        _OBSERVED,
-        partition,
-        position,
-        _OBSERVED_SLOT,
-        event.time,
-        ingested_at=event.ingested_at,
-    )
 
 
 def passed_through(event: Event, workspace: str, partition: int, position: int) -> Fact:
@@ -61,7 +48,7 @@ def passed_through(event: Event, workspace: str, partition: int, position: int) 
 
 def facts_of(
     user: UserState, event: Event, progress: Progress, firings: list[Firing], place: Place, engine: Engine
-) -> list[Fact]:
+) -> list[Fact | Pulse]:
     """
     The facts of an event of a user, in the order of their coordinates.
 
@@ -73,7 +60,7 @@ def facts_of(
         place: Where the event stands.
         engine: The lists of domains.
     """
-    facts: list[Fact] = []
+    facts: list[Fact | Pulse] = []
     observed = None
     if progress.workspace is not None and progress.membership is not None:
         observed = _observed(user, event, progress, firings, place, engine)
@@ -90,7 +77,7 @@ def facts_of(
 
 def _observed(
     user: UserState, event: Event, progress: Progress, firings: list[Firing], place: Place, engine: Engine
-) -> Fact:
+) -> Fact | Pulse:
     workspace, membership = progress.workspace, progress.membership
     fact = passed_through(event, workspace or "", place.partition, place.position)
     fact.roles = progress.roles
@@ -113,7 +100,9 @@ def _observed(
     if progress.must_tell and membership is not None:
         fact.profile = _profile(user, membership, engine)
         membership.told = user.version
-    return fact if _has_news(fact) else pulse(event, fact.workspace_id, place.partition, place.position)
+    if _has_news(fact):
+        return fact
+    return Pulse(fact.workspace_id, place.partition, place.position, event.time, event.ingested_at)
 
 
 def _has_news(fact: Fact) -> bool:

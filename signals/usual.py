@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from signals.domains import DomainKind
 from signals.event import Event, EventType
-from signals.facts import FactKind
-from signals.telling import passed_through, pulse
+from signals.facts import Pulse
+from signals.telling import passed_through
 
 if TYPE_CHECKING:
     from signals.compiled import Engine
@@ -21,54 +21,63 @@ if TYPE_CHECKING:
     from signals.user import UserState
     from signals.workspace import WorkspaceState
 
-_TRACK, _OBSERVED = EventType.TRACK, FactKind.OBSERVED
+# Looking a member up in its enum costs more than the comparison.
+_TRACK, _PAGE, _ENTERPRISE = EventType.TRACK, EventType.PAGE, DomainKind.ENTERPRISE
 
 
-def take_usual_event(user: UserState, event: Event, partition: int, position: int, engine: Engine) -> Fact | None:
+def take_usual_event(
+    user: UserState, event: Event, partition: int, position: int, engine: Engine
+) -> Fact | Pulse | None:
     """
     Fold a usual event into its user.
 
     Returns:
         What its workspace is told; None if the event is not usual, and then nothing has been changed.
     """
-    workspace = event.workspace_id
-    if workspace is None or event.type is not _TRACK or event.roles or event.passive or event.email is not None:
+    workspace, kind, time = event.workspace_id, event.type, event.time
+    if workspace is None or event.roles or event.email is not None or not (kind is _TRACK or kind is _PAGE):
         return None
     membership = user.workspaces.get(workspace)
     if (
         membership is None
-        or membership.newest_day != engine.days.day_of(event.time)
+        or membership.in_at is None
         or membership.told != user.version
+        or (membership.out_at is not None and membership.in_at <= membership.out_at)
         or not membership.is_listed
-        or not membership.is_member
         or not user.is_settled
         or user.has_internal_address
         or engine.shows_email
         or event.user_id in engine.internal_users
     ):
         return None
+    is_at_work = kind is _TRACK and not event.passive
+    if is_at_work and membership.newest_day != engine.days.day_of(time):
+        return None
     domain = user.domain
-    if domain is None or engine.kind_of(domain) is not DomainKind.ENTERPRISE:
-        fact = pulse(event, workspace, partition, position)
+    fact: Fact | Pulse
+    if domain is None or engine.kind_of(domain) is not _ENTERPRISE:
+        fact = Pulse(workspace, partition, position, time, event.ingested_at)
     elif membership.shown != domain:
         return None
     else:
         fact = passed_through(event, workspace, partition, position)
         fact.user_id, fact.domain = event.user_id, domain
-    user.order = membership.touched = membership.active_order = user.order + 1
-    membership.come(event.time)
+    user.order = membership.touched = user.order + 1
+    if is_at_work:
+        membership.active_order = user.order
+        membership.in_at = max(membership.in_at, time)
     return fact
 
 
-def take_pulse(workspace: WorkspaceState, fact: Fact) -> bool:
+def take_pulse(workspace: WorkspaceState, pulse: Pulse) -> bool:
     """
     Fold a pulse that makes nothing due and opens no gate into its workspace.
 
     Returns:
-        False if the fact is another, and then nothing has been changed.
+        False if it may do so, and then nothing has been changed.
     """
-    time, since, due = fact.time, workspace.since, workspace.due
-    if fact.event_id or fact.kind is not _OBSERVED or since is None or time < since or (due is not None and due < time):
+    time, since, due = pulse.time, workspace.since, workspace.due
+    if since is None or time < since or (due is not None and due < time):
         return False
     workspace.until = max(workspace.until, time)
     return True

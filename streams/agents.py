@@ -19,7 +19,7 @@ from signals.contract import alert_json, signal_json, verdict_json
 from signals.engine import set_aside_event, set_aside_fact, step_user, step_workspace
 from signals.errors import BadRecord
 from signals.event import Event, Reason, Source, Tick
-from signals.facts import Command, Fact, Outputs
+from signals.facts import Command, Fact, Outputs, Pulse
 from signals.formats.segment import SegmentDecoder
 from signals.orders import read_command
 from signals.shard import Shard
@@ -115,7 +115,7 @@ class River:
         self._config_hash = config.hash
         self._is_wall = config.clock is Clock.WALL
         self._user_step = KeyedStep(users, decode_user_records, step_user, set_aside_event)
-        self._workspace_step: KeyedStep[WorkspaceState, Fact | Command] = KeyedStep(
+        self._workspace_step: KeyedStep[WorkspaceState, Fact | Pulse | Command] = KeyedStep(
             workspaces, decode_fact_records, step_workspace, set_aside_fact
         )
         self._to_users = Bundles(topics.user_events, topics.partitions, sender.send)
@@ -255,7 +255,7 @@ class River:
 
     # -- outputs
 
-    def _send_news(self, outputs: Outputs, item: Event | Fact | Command | Tick, record: Record) -> None:
+    def _send_news(self, outputs: Outputs, item: Event | Fact | Pulse | Command | Tick, record: Record) -> None:
         """Send what only few records bring about: signals, verdicts, alerts, dead letters."""
         send, topics, metrics = self._sender.send, self.topics, self.metrics
         for note in outputs.notes:

@@ -23,7 +23,7 @@ from signals.config import Config
 from signals.contract import alert_json, signal_json, verdict_json
 from signals.domains import Domains
 from signals.engine import Outputs, step_user, step_workspace
-from signals.facts import Alert, Command, Fact
+from signals.facts import Alert, Command, Fact, Pulse
 from signals.shard import Coordinate, Fence, Shard
 from streams.tables import _FAILURE, _FENCE, _to_key
 from streams.topics import Topics
@@ -68,7 +68,7 @@ def timeless(value: bytes) -> bytes:
     return _DETECTED_AT.sub(b'"detected_at":""', value)
 
 
-def fact_key(partition: int, fact: Fact | Command) -> FactKey:
+def fact_key(partition: int, fact: Fact | Pulse | Command) -> FactKey:
     """What makes two facts, or two orders, copies of each other."""
     return partition, fact.origin, fact.coordinate
 

@@ -25,7 +25,7 @@ from signals.codec import (
 from signals.config import Config
 from signals.errors import BadRecord
 from signals.event import Event, Source
-from signals.facts import Command, Fact
+from signals.facts import Command, Fact, Pulse
 from signals.formats.segment import SegmentDecoder
 from signals.orders import read_command
 from signals.shard import Coordinate
@@ -143,7 +143,7 @@ class Oracle:
         for record in self._read(self.topics.workspace_facts):
             for _position, value in in_bundles(record):
                 [fact] = decode_fact_records(value)
-                if isinstance(fact, Fact | Command):
+                if isinstance(fact, Fact | Pulse | Command):
                     key = fact_key(record.partition, fact)
                     if key not in seen:
                         flows.add(*key)

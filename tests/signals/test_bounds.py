@@ -91,7 +91,6 @@ def member(n: int, on: int) -> Fact:
         user_id=f"u{n}",
         type=EventType.TRACK,
         name="Dashboard Viewed",
-        active=True,
         day=on // DAY_MS,
         joined=1,
         profile=Profile(member=True, belonged=True),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from signals.event import EventType, Role
-from signals.facts import FactKind, Note
+from signals.facts import Fact, FactKind, Note
 from signals.user import UserState
 from tests.signals.builders import ACTIVATION, River, day, event, names
 
@@ -13,7 +13,7 @@ OURS: dict[str, object] = {"internal": {"domains": ["oursaas.example"], "user_id
 
 
 def workspaces_told(river: River) -> list[tuple[str, FactKind]]:
-    return [(fact.workspace_id, fact.kind) for fact in river.facts]
+    return [(fact.workspace_id, fact.kind if isinstance(fact, Fact) else FactKind.OBSERVED) for fact in river.facts]
 
 
 # Duplicates: SIGNALS A16.
