@@ -8,6 +8,7 @@ state read-only and say what they found, and the engine records it. The caller s
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from signals import policy
 from signals.attempts import Attempt, add_attempt
@@ -80,13 +81,13 @@ def step_user(  # the last one only spares making it anew
     if out is None:
         out = Outputs()
     fence = shard.fence
-    if isinstance(record, Tick):
+    if type(record) is Tick:
         # No rule of user scope has a timer: nothing can be due.
         _take_tick(shard, record, engine, out)
         return out
     key, source = record.subject, record.source
     user = shard.get(key)
-    is_new = fence.admit(f"{source.topic}:{source.partition}", Coordinate(source.offset))
+    is_new = fence.admit(_origin_of(source.topic, source.partition), Coordinate(source.offset))
     if not is_new or (user is not None and position <= user.at):
         out.notes.append(Note.REPEATED)
         return out
@@ -133,7 +134,7 @@ def step_workspace(  # the last one only spares making it anew
     if out is None:
         out = Outputs()
     fence = shard.fence
-    if isinstance(record, Tick):
+    if type(record) is Tick:
         if _take_tick(shard, record, engine, out):
             _fire_due(shard, record.time, position, engine, out)
         return out
@@ -148,7 +149,7 @@ def step_workspace(  # the last one only spares making it anew
         return out
     if workspace is None:
         workspace = WorkspaceState()
-    if isinstance(record, Pulse):
+    if type(record) is Pulse:
         if not take_pulse(workspace, record):
             _apply_to_workspace(workspace, record.as_fact(), Place(partition, position), fence.muted, engine, out)
     elif isinstance(record, Fact):
@@ -157,6 +158,11 @@ def step_workspace(  # the last one only spares making it anew
         policy.obey(Case(key, workspace, record.time, record.time, engine, out, fence.muted), record)
     shard.touch(key, workspace, position)
     return out
+
+
+@lru_cache(maxsize=4_096)
+def _origin_of(topic: str, partition: int) -> str:
+    return f"{topic}:{partition}"
 
 
 def _mute_everywhere(fence: Fence, record: Fact | Pulse | Command) -> None:
@@ -172,7 +178,8 @@ def _mute_everywhere(fence: Fence, record: Fact | Pulse | Command) -> None:
 
 def set_aside_event(shard: Shard[UserState], event: Event, position: int) -> None:
     """Pass over an event that the step cannot apply: its place is taken, and its subject marked suspect."""
-    shard.fence.admit(f"{event.source.topic}:{event.source.partition}", Coordinate(event.source.offset))
+    source = event.source
+    shard.fence.admit(_origin_of(source.topic, source.partition), Coordinate(source.offset))
     user = shard.get(event.subject) or UserState()
     user.is_suspect = True
     shard.touch(event.subject, user, position)

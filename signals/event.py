@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, final
 
 import msgspec
 
@@ -140,6 +140,7 @@ class Event(msgspec.Struct, tag="event", tag_field="log", omit_defaults=True, gc
         return f"anon:{self.anonymous_id}"
 
 
+@final
 class Tick(msgspec.Struct, tag="tick", tag_field="log", frozen=True):
     """A watermark: everything up to `time` (Unix milliseconds) has been appended to this log before it."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from enum import IntEnum, StrEnum
 from functools import lru_cache
+from typing import final
 
 import msgspec
 
@@ -161,6 +162,7 @@ class Fact(msgspec.Struct, tag="fact", tag_field="log", omit_defaults=True, gc=F
         return Coordinate(self.offset, self.order, self.n)
 
 
+@final
 class Pulse(msgspec.Struct, tag="pulse", tag_field="log", omit_defaults=True, gc=False):
     """
     The fact of an event of which nothing is new but its time: somebody was still at work in the workspace at `time`.

@@ -9,6 +9,7 @@ from decimal import Decimal
 from signals.units import DAY_MS
 
 HOUR_MS = 3_600_000
+_DAY_S = 86_400
 # 2000-01-01: what is earlier is a broken clock or a zero, not a time (SIGNALS A29).
 EARLIEST_MS = 946_684_800_000
 # 9999-12-31: the calendar ends there. One day short of it, so that a moment has a local day in every zone.
@@ -38,20 +39,27 @@ def parse_time(value: object, zone: tzinfo) -> int | None:
         calendar.
     """
     if isinstance(value, str):
-        # The usual shape, `2026-11-20T19:11:01.249Z`, without the detours: this runs twice an event.
-        if len(value) == _USUAL_LENGTH and value[10] == "T" and value[23] == "Z":
-            try:
-                since = _from_iso(value) - _EPOCH
-            except ValueError:
-                return None
-            time = since.days * DAY_MS + since.seconds * 1_000 + since.microseconds // 1_000
-            return time if EARLIEST_MS <= time < LATEST_MS else None
+        time = parse_usual_time(value)
+        if time is not None:
+            return time
         parsed = _parse_text(value, zone)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         parsed = _parse_number(value)
     else:
         return None
     return parsed if parsed is not None and EARLIEST_MS <= parsed < LATEST_MS else None
+
+
+def parse_usual_time(text: str) -> int | None:
+    """Read a time in the usual form, `2026-11-20T19:11:01.249Z`, without the detours; None if it is no such."""
+    if len(text) != _USUAL_LENGTH or text[10] != "T" or text[23] != "Z":
+        return None
+    try:
+        since = _from_iso(text) - _EPOCH
+    except ValueError:
+        return None
+    time = (since.days * _DAY_S + since.seconds) * 1_000 + since.microseconds // 1_000
+    return time if EARLIEST_MS <= time < LATEST_MS else None
 
 
 def iso(time: int) -> str:

@@ -11,6 +11,8 @@ from signals.event import Event, EventType, Role
 from signals.fired import FiredState
 
 _ID_BYTES = 8
+# To copy a hasher costs half of making one.
+_NEW_HASHER = blake2b(digest_size=_ID_BYTES).copy
 # A duplicate is looked for among the last 64 ids (SIGNALS A16).
 _RECENT_BYTES = 64 * _ID_BYTES
 # Active days are kept this far back from the newest; the ring judges nothing that is older than 90 days.
@@ -106,7 +108,7 @@ class UserState(FiredState, omit_defaults=True, gc=False):
 
     at: int = -1
     due: int | None = None
-    recent: bytes = b""
+    recent: bytearray = msgspec.field(default_factory=bytearray)
     order: int = 0
     domain: str | None = None
     # Kept only where the config lets alerts show it.
@@ -127,13 +129,17 @@ class UserState(FiredState, omit_defaults=True, gc=False):
 
     def admit_id(self, event_id: str) -> bool:
         """Tell whether an id is not among the user's last 64, and remember it if so."""
-        digest = blake2b(event_id.encode(errors="surrogatepass"), digest_size=_ID_BYTES).digest()
+        hasher = _NEW_HASHER()
+        hasher.update(event_id.encode())
+        digest = hasher.digest()
         at = self.recent.find(digest)
         while at >= 0:
             if at % _ID_BYTES == 0:
                 return False
             at = self.recent.find(digest, at + 1)
-        self.recent = self.recent[_ID_BYTES - _RECENT_BYTES :] + digest
+        self.recent += digest
+        if len(self.recent) > _RECENT_BYTES:
+            del self.recent[:_ID_BYTES]
         return True
 
     def forget_workspace(self) -> None:

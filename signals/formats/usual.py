@@ -8,13 +8,13 @@ the same: tests/signals/test_usual_records.py holds both against each other.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 import msgspec
 
 from signals.event import Event, EventType
 from signals.formats.parsing import MAX_DEPTH
-from signals.moments import parse_time
+from signals.moments import parse_usual_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,27 +23,26 @@ if TYPE_CHECKING:
     from signals.event import Source
     from signals.formats.meanings import Meaning, Meanings
 
-_TRACK, _TRACK_NAME = EventType.TRACK, EventType.TRACK.value
-# The usual form of a time, `2026-11-20T19:11:01.249Z`, has so many characters.
-_TIME_CHARS = 24
+_TRACK = EventType.TRACK
+# The first text that is neither empty nor begins with a blank.
+_FIRST = "!"
 _FIELDS = ("type", "event_name", "user_id", "anonymous_id", "message_id", "time")
 
 
 class _Holder(Protocol):
-    workspace_id: object
+    workspace_id: str
 
 
 class _Record(Protocol):
     """A record as it is parsed, whatever its keys are called; the workspace stands below another key."""
 
-    type: object
-    event_name: object
-    user_id: object
-    anonymous_id: object
-    message_id: object
-    time: object
+    event_name: str
+    user_id: str
+    anonymous_id: str | None
+    message_id: str
+    time: str
     properties: object
-    holder: _Holder | None
+    holder: _Holder
 
 
 class UsualRecords:
@@ -57,15 +56,14 @@ class UsualRecords:
 
     def __init__(self, config: Config, meanings: Meanings) -> None:
         self._meanings = meanings
-        self._zone = config.zone
-        # Longer ones may be nested too deeply: JSON of so many levels has two bytes a level at least.
-        self._max_bytes = min(config.limits.max_event_bytes, 2 * MAX_DEPTH)
-        self._max_id = config.limits.max_id_chars
+        # Longer ones may be nested too deeply (JSON of so many levels has two bytes a level at least) or hold too long
+        # an id.
+        self._max_bytes = min(config.limits.max_event_bytes, 2 * MAX_DEPTH, config.limits.max_id_chars)
         self._max_name = config.limits.max_text_chars
         self._has_other_visitors = len(config.identity.anonymous_id) > 1
         self._parse = _parser(config)
 
-    def read(  # noqa: PLR0911  # each of them says that the record is not usual
+    def read(  # each of them says that the record is not usual
         self, value: bytes, latest: int | None, source: Source
     ) -> tuple[Event, Meaning, object] | None:
         """
@@ -93,37 +91,21 @@ class UsualRecords:
             record = self._parse(value)
         except msgspec.MsgspecError:
             return None
-        user, visitor, message = record.user_id, record.anonymous_id, record.message_id
-        holder, name, moment = record.holder, record.event_name, record.time
-        if holder is None:
+        user, visitor, message, name, moment = (
+            record.user_id,
+            record.anonymous_id,
+            record.message_id,
+            record.event_name,
+            record.time,
+        )
+        workspace = record.holder.workspace_id
+        # A text that is empty or begins with a blank comes before this one; only a blank one is no id or name.
+        if user < _FIRST or workspace < _FIRST or message < _FIRST or name < _FIRST or len(name) > self._max_name:
             return None
-        workspace, longest = holder.workspace_id, self._max_id
-        if (
-            record.type != _TRACK_NAME
-            or type(user) is not str
-            or type(workspace) is not str
-            or type(message) is not str
-            or type(name) is not str
-            or type(moment) is not str
-            or not 0 < len(user) <= longest
-            or not 0 < len(workspace) <= longest
-            or not 0 < len(message) <= longest
-            or not 0 < len(name) <= self._max_name
-            or len(moment) != _TIME_CHARS
-            # A blank text is none; it would begin with a blank.
-            or user[0] <= " "
-            or workspace[0] <= " "
-            or message[0] <= " "
-            or name[0] <= " "
-        ):
-            return None
-        if visitor is None:
-            if self._has_other_visitors:
-                return None
-        elif type(visitor) is not str or not 0 < len(visitor) <= longest or visitor[0] <= " ":
+        if self._has_other_visitors if visitor is None else visitor < _FIRST:
             return None
         meaning = self._meanings.of(name)
-        time = parse_time(moment, self._zone)
+        time = parse_usual_time(moment)
         if meaning.about_member or time is None or (latest is not None and time > latest):
             return None
         event = Event(message, _TRACK, time, source, name, meaning.roles, meaning.passive, user, visitor, workspace)
@@ -137,10 +119,13 @@ def _parser(config: Config) -> Callable[[bytes], _Record] | None:
     heads = [*(keys[0] for keys in paths.values()), place[0], "properties"]
     if any(len(keys) > 1 for keys in paths.values()) or len(place) != 2 or len(set(heads)) < len(heads):  # noqa: PLR2004  # as `context.groupId`
         return None
-    holder = msgspec.defstruct("Holder", [("workspace_id", Any, None)], rename={"workspace_id": place[1]}, gc=False)
-    fields = [(name, Any, None) for name in (*_FIELDS, "properties")] + [("holder", holder | None, None)]
+    # What is not as these types say is not usual.
+    holder = msgspec.defstruct("Holder", [("workspace_id", str)], rename={"workspace_id": place[1]}, gc=False)
+    texts = [(name, str) for name in _FIELDS if name not in {"type", "anonymous_id"}]
+    fields = [*texts, ("type", Literal["track"]), ("holder", holder)]
+    optional = [("anonymous_id", str | None, None), ("properties", Any, None)]
     keys_of = {name: keys[0] for name, keys in paths.items()} | {"holder": place[0]}
-    record = msgspec.defstruct("Record", fields, rename=keys_of, gc=False)
+    record = msgspec.defstruct("Record", [*fields, *optional], rename=keys_of, gc=False)
     return cast("Callable[[bytes], _Record]", msgspec.json.Decoder(record).decode)
 
 
