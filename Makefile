@@ -49,7 +49,7 @@ check: setup ## format, lint, types, import rules and the fast tests
 	$(PY) -m check_jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(PY) -m pytest -q -n 2 -m "not river"
 
-bench: setup ## events per second against stock Faust and a plain consumer loop; what bad records cost
+bench: setup ## events per second against other engines and a plain loop; what bad records cost
 	$(PY) -m benchmarks
 	$(PY) -m benchmarks.bad_input
 
@@ -68,9 +68,13 @@ format: setup ## format the code and fix what ruff can fix
 
 LOCK := $(PY) -m uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-lock: setup ## resolve both locks anew from pyproject.toml: everything, and what a container runs
+PEER_LOCK = $(PY) -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+
+lock: setup ## resolve the locks anew: everything, what a container runs, and the peers of the benchmark
 	$(LOCK) --all-extras --output-file requirements.lock
 	$(LOCK) --constraint requirements.lock --output-file requirements-run.lock
+	$(PEER_LOCK) benchmarks/peers/quix/requirements.in --output-file benchmarks/peers/quix/requirements.txt
+	$(PEER_LOCK) benchmarks/peers/bytewax/requirements.in --output-file benchmarks/peers/bytewax/requirements.txt
 
 clean: ## remove .venv, caches and what runs leave behind
 	rm -rf ./*-data .venv .cache .run .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis dist

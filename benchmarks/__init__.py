@@ -1,1 +1,1 @@
-"""How fast the river is against stock Faust and a hand-written loop, on one broker: `python -m benchmarks`."""
+"""How fast this pipeline is against what others would use instead, on one broker: `python -m benchmarks`."""

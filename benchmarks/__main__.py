@@ -16,7 +16,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks.counting import PROGRAMS, Counting
+from benchmarks.comparison import PROGRAMS, Comparison, Program
+from benchmarks.environments import PEERS, PeerMissing
 from benchmarks.job import Result
 from benchmarks.machine import Cores, ProgramFailed, busy, claim_cores, versions
 from benchmarks.report import RIVER, Report, Series
@@ -28,7 +29,7 @@ from tests.servers import KafkaServer, find_kafka
 _NAMES = [program.name for program in PROGRAMS] + list(RIVER)
 _INTERRUPTED = 130
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
-# Without markup: `table[user]` is to be seen as it is.
+# Without markup: what programs say is to be seen as it is.
 console = Console(highlight=False, markup=False)
 
 
@@ -42,15 +43,15 @@ class _Step:
 
 @app.command()
 def bench(
-    events: Annotated[int, typer.Option(min=1, help="Events of the counting job; stock Faust gets 30,000.")] = 400_000,
-    rounds: Annotated[int, typer.Option(min=1, help="How often each program runs; the median counts.")] = 3,
+    events: Annotated[int, typer.Option(min=1, help="Events of the reference job; the slowest get fewer.")] = 400_000,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each program runs; the median counts.")] = 5,
     only: Annotated[
         list[str] | None, typer.Option(help=f"Only this one, may be repeated: {', '.join(_NAMES)}.")
     ] = None,
     json: Annotated[Path | None, typer.Option(help="Also write all numbers to this file.")] = None,
 ) -> None:
     """
-    Events per second of the river, of stock Faust and of a hand-written loop: one broker, one run, turn by turn.
+    Events per second of this pipeline and of what others would use instead: one broker, one run, turn by turn.
 
     PLG_TEST_KAFKA names a broker; without it one is started. How to read the numbers: benchmarks/README.md.
     """
@@ -81,7 +82,8 @@ def _measure(chosen: list[str], events: int, rounds: int) -> Report:
     with contextlib.ExitStack() as running:
         kafka = find_kafka()
         running.callback(kafka.stop)
-        report = Report(versions(kafka.description) | {"cores": cores.text}, [])
+        peers = {peer.package: peer.version for peer in PEERS if peer.name in chosen}
+        report = Report(versions(kafka.description) | peers | {"cores": cores.text}, [])
         for name, fact in report.facts.items():
             console.print(f"{name}: {fact}", soft_wrap=True)
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="plg-bench-")))
@@ -104,14 +106,14 @@ def _prepare(
     """Fill the topics that the chosen ones read."""
     # Of this run alone: the broker may be somebody's who keeps what he has.
     prefix = f"bench-{uuid.uuid4().hex[:8]}"
-    programs = tuple(program for program in PROGRAMS if program.name in chosen)
+    programs = _installed([program for program in PROGRAMS if program.name in chosen], show)
     steps = []
     if programs:
-        show("events of the counting job", 0)
-        counting = Counting(kafka.address, prefix, events, cores, folder)
-        counting.fill(programs)
+        show("events of the reference job, and the right answer", 0)
+        comparison = Comparison(kafka.address, prefix, events, cores, folder)
+        comparison.fill(programs)
         steps = [
-            _Step(Series(program.name, program.what), lambda round_, program=program: counting.run(program, round_))  # type: ignore[misc]  # a default binds the loop's value
+            _Step(Series(program.name, program.what), lambda round_, program=program: comparison.run(program, round_))  # type: ignore[misc]  # a default binds the loop's value
             for program in programs
         ]
     if set(chosen) & RIVER.keys():
@@ -123,6 +125,20 @@ def _prepare(
         if "backtest" in chosen:
             steps.append(_Step(Series("backtest", RIVER["backtest"]), river.backtest))
     return steps
+
+
+def _installed(programs: list[Program], show: Callable[[str, int], None]) -> tuple[Program, ...]:
+    """Those that can run here; it is said which cannot."""
+    found = []
+    for program in programs:
+        try:
+            if program.peer is not None:
+                program.peer.install(lambda text: show(text, 0))
+        except PeerMissing as missing:
+            console.print(f"without {program.name}: {missing}", soft_wrap=True)
+        else:
+            found.append(program)
+    return tuple(found)
 
 
 @contextlib.contextmanager

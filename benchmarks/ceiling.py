@@ -7,7 +7,8 @@ import sys
 import msgspec
 from confluent_kafka import Consumer
 
-from benchmarks.job import Click, Job, Stopwatch, read_job, write_result
+from benchmarks.job import Job, Stopwatch, read_job, write_result
+from benchmarks.reference import Use
 
 _BATCH = 1_000
 _BATCH_WAIT_S = 0.05
@@ -23,7 +24,7 @@ def _run(job: Job) -> None:
         }
     )
     consumer.subscribe([job.topic])
-    decode = msgspec.json.Decoder(Click).decode
+    decode = msgspec.json.Decoder(Use).decode
     done, watch = 0, None
     while done < job.events:
         messages = consumer.consume(_BATCH, _BATCH_WAIT_S)

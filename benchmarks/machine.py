@@ -83,16 +83,20 @@ def versions(kafka: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def running(
-    arguments: Sequence[str], cores: Cores, log: Path, environment: dict[str, str] | None = None
+    arguments: Sequence[str],
+    cores: Cores,
+    log: Path,
+    environment: dict[str, str] | None = None,
+    python: str = sys.executable,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """
-    Run a Python program on the programs' core; at the end of the block it is gone.
+    Run a Python program on the programs' core, with the interpreter `python`; at the end of the block it is gone.
 
     In a session of its own: Ctrl-C reaches only us, and we end it.
     """
     with log.open("wb") as out:
         child = subprocess.Popen(
-            [*cores.prefix, sys.executable, *arguments],
+            [*cores.prefix, python, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -111,7 +115,7 @@ def running(
                 child.wait()
 
 
-def run_to_end(arguments: Sequence[str], cores: Cores, log: Path, limit_s: float) -> str:
+def run_to_end(arguments: Sequence[str], cores: Cores, log: Path, limit_s: float, python: str = sys.executable) -> str:
     """
     Run a Python program to its end.
 
@@ -121,7 +125,7 @@ def run_to_end(arguments: Sequence[str], cores: Cores, log: Path, limit_s: float
     Raises:
         ProgramFailed: It ended with another code than 0, or not in time.
     """
-    with running(arguments, cores, log) as child:
+    with running(arguments, cores, log, python=python) as child:
         try:
             code = child.wait(limit_s)
         except subprocess.TimeoutExpired:

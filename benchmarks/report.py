@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from statistics import median
 
+from rich import box
 from rich.table import Table
 
 from benchmarks.job import Result
@@ -43,12 +44,12 @@ class Report:
     series: list[Series]
 
     def compared(self) -> Table:
-        """The programs that do the counting job, against each other."""
-        table = _table("program", "the counting job on one core, events/s")
-        for column in ("median", "min", "max", "to plain", "to stock", "CPU s/M"):
+        """The programs that do the reference job, against each other."""
+        table = _table("program", "the reference job on one core, events/s")
+        for column in ("median", "min", "max", *_MEASURES, "CPU s/M"):
             table.add_column(column, justify="right")
         for one in self._with_results(river=False):
-            ratios = [_ratio(one, self._named(other)) for other in ("plain", "stock-faust")]
+            ratios = [_ratio(one, self._named(other)) for other in _MEASURES.values()]
             table.add_row(one.name, *_spread(one), *ratios, _cost(one))
         return table
 
@@ -69,8 +70,10 @@ class Report:
                 one.name: {
                     "median_per_s": round(one.rate, 1),
                     "cpu_s_per_million": one.cpu_per_million_s,
-                    "to_plain": _quotient(one, self._named("plain")),
-                    "to_stock": _quotient(one, self._named("stock-faust")),
+                    **{
+                        heading.replace(" ", "_"): _quotient(one, self._named(other))
+                        for heading, other in _MEASURES.items()
+                    },
                     "rounds": [
                         {"events": result.events, "seconds": result.seconds, "cpu_s": result.cpu_s}
                         for result in one.results
@@ -88,13 +91,15 @@ class Report:
         return next((one for one in self.series if one.name == name and one.results), None)
 
 
-# Runs over simulated days; their events are not those of the counting job, so no ratio to it is formed.
+# What the others are held against, by the heading of the column.
+_MEASURES = {"to plain": "plain", "to quix": "quix", "to stock": "stock-faust"}
+# Runs over simulated days; their events are not those of the reference job, so no ratio to it is formed.
 RIVER = {"river": "plg worker, all three steps, 32 partitions", "backtest": "plg backtest of the same file, no broker"}
 
 
 def _table(first: str, title: str) -> Table:
     # As wide as a terminal of 80 columns; what each name means stands in README.md and beside it while it runs.
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column(first, no_wrap=True)
     return table
 

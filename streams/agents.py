@@ -22,7 +22,6 @@ from signals.event import Event, Reason, Source, Tick
 from signals.facts import Command, Fact, Outputs, Pulse
 from signals.formats.segment import SegmentDecoder
 from signals.orders import read_command
-from signals.shard import Shard
 from signals.user import UserState
 from signals.workspace import WorkspaceState
 from sinks.dead_letters import DEAD_LETTER_VERSION
@@ -216,8 +215,9 @@ class River:
         self.metrics.workspace_records += self._fold(self._workspace_step, bundles)
 
     def _fold(self, step: KeyedStep[S, R], bundles: Sequence[Record]) -> int:
-        partition, count = bundles[0].partition, 0
-        shard = step.table.shard(partition)
+        partition, count, out = bundles[0].partition, 0, Outputs()
+        shard, poisoned = step.table.shard(partition), step.poisoned(partition)
+        apply, engine, add, of, facts = step.apply, self.engine, self._to_workspaces.add, self.topics.of, 0
         for record in bundles:
             try:
                 items = step.decode(record.value or b"")
@@ -225,34 +225,28 @@ class River:
                 # Somebody else wrote into one of our logs. Its place is taken all the same, or it would be read again.
                 self._dead_letter(record, BadRecord(Reason.FOREIGN, type(error).__name__))
             else:
-                self._fold_bundle(step, shard, items, record)
+                for position, item in enumerate(items, position_in_log(record.offset)):
+                    if position == poisoned and type(item) is not Tick:
+                        step.set_aside(shard, item, position)
+                        self._dead_letter(record, BadRecord(Reason.STEP_FAILED), encode_record(item))
+                        continue
+                    try:
+                        apply(shard, item, position, partition, engine, out)
+                    except Exception as error:
+                        raise StepFailed(step.table, record, position) from error
+                    for fact in out.facts:
+                        add(of(fact.workspace_id), encode_record(fact))
+                        facts += 1
+                    if out.signals or out.verdicts or out.alerts or out.notes or out.errors:
+                        self._send_news(out, item, record)
+                        out.clear()
+                    else:
+                        out.facts.clear()
                 count += len(items)
             shard.fence.end = record.offset + 1
         self._to_workspaces.flush()
-        return count
-
-    def _fold_bundle(self, step: KeyedStep[S, R], shard: Shard[S], items: Sequence[R | Tick], record: Record) -> None:
-        apply, partition, engine, poisoned = step.apply, record.partition, self.engine, step.poisoned(record.partition)
-        add, of = self._to_workspaces.add, self.topics.of
-        facts, out = 0, Outputs()
-        for position, item in enumerate(items, position_in_log(record.offset)):
-            if position == poisoned and not isinstance(item, Tick):
-                step.set_aside(shard, item, position)
-                self._dead_letter(record, BadRecord(Reason.STEP_FAILED), encode_record(item))
-                continue
-            try:
-                apply(shard, item, position, partition, engine, out)
-            except Exception as error:
-                raise StepFailed(step.table, record, position) from error
-            for fact in out.facts:
-                add(of(fact.workspace_id), encode_record(fact))
-                facts += 1
-            if out.signals or out.verdicts or out.alerts or out.notes or out.errors:
-                self._send_news(out, item, record)
-                out.clear()
-            else:
-                out.facts.clear()
         self.metrics.facts += facts
+        return count
 
     # -- outputs
 

@@ -136,7 +136,8 @@ FAULTS = (
     Fault(
         "no origin vector",
         "signals/shard.py",
-        "        if last is not None and coordinate.offset <= last.offset and coordinate <= last:\n            return False\n",
+        "        if last is not None and coordinate.offset <= last.offset and coordinate <= last:\n"
+        "            return False\n",
         "",
         (_DIES,),
     ),

@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from signals.codec import decode_fact_records, decode_user_records
-from signals.event import Event, Tick
-from signals.facts import Fact, FactKind
+from signals.codec import decode_fact_records, decode_user_records, position_in_log
+from signals.event import Event, Source, Tick
+from signals.facts import Fact, FactKind, Pulse
 from signals.moments import parse_time
 from simulator import Scenario, simulate
 from streams.replaying import Replay
@@ -149,15 +149,21 @@ def _log(made: River, topic: str) -> Log:
 
 def _check_ticks(made: River, events: Log, facts: Log, newest: int) -> int:
     """Returns how many records stand after a tick, all of them received at its time or later."""
-    received = {
-        (message.topic(), message.partition(), message.offset()): _received_at(msgspec.json.decode(message.value()))
+    sent = {
+        Source(message.topic(), message.partition(), message.offset()): msgspec.json.decode(message.value())
         for message in made.read(made.config.source.topics[0])
+    }
+    causes = {
+        (message.partition(), position): event.source
+        for message in made.read(made.topics.user_events)
+        for position, event in enumerate(decode_user_records(message.value()), position_in_log(message.offset()))
+        if isinstance(event, Event)
     }
 
     def received_at(record: object) -> int:
-        assert isinstance(record, Event | Fact)
-        source = record.source if isinstance(record, Event) else record.cause
-        return received[source.topic, source.partition, source.offset]
+        assert isinstance(record, Event | Fact | Pulse)
+        source = record.source if isinstance(record, Event) else causes[record.partition, record.offset]
+        return _received_at(sent[source])
 
     after = 0
     for name, log in (("user-events", events), ("workspace-facts", facts)):
