@@ -27,6 +27,7 @@ _SHARES = (0.1, 0.5, 0.9)
 _INTERRUPTED = 130
 # Events of the backlog by which the maximum is found; enough that its beginning and its end do not matter.
 _BACKLOG = 100_000
+_FIRST_S = 12.0
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 console = Console(highlight=False, markup=False)
 
@@ -123,7 +124,8 @@ def _stage(  # noqa: PLR0913  # what a stage is made of
         stage.start_relay()
         for side in stage.sides:
             show(f"first events of {side.name}")
-            stage.turn(side, Schedule(rate=500, warm_up_s=0, seconds=2))
+            # A broker just started is slow for half a minute: its code is compiled while it runs.
+            stage.turn(side, Schedule(stage.max_rate / 2, warm_up_s=0, seconds=_FIRST_S))
         yield stage
 
 

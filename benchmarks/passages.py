@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import redis
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from benchmarks.machine import ProgramFailed
@@ -57,8 +58,12 @@ class Logs:
     def ends(self) -> Ends:
         """Where each partition ends now."""
         asked = {TopicPartition(topic, number): OffsetSpec.latest() for topic, number in self._places}
-        answers = self._admin.list_offsets(asked)
-        return {(place.topic, place.partition): answer.result(_TIMEOUT_S).offset for place, answer in answers.items()}
+        for _ in naps(_TIMEOUT_S):
+            # A topic made a moment ago has no leader yet.
+            with contextlib.suppress(KafkaException):
+                answers = self._admin.list_offsets(asked).items()
+                return {(place.topic, place.partition): answer.result(_TIMEOUT_S).offset for place, answer in answers}
+        raise ProgramFailed(f"the broker does not say where {', '.join(self.topics)} end")
 
     def sent_ms(self, begin: Ends, wanted: Iterable[str]) -> list[dict[str, float]]:
         """
