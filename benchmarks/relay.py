@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 import redis
-from confluent_kafka import Consumer, KafkaException, Message, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 
 from benchmarks.passages import MARK
 
@@ -86,9 +86,10 @@ def _read(job: RelayJob, topics: Sequence[str], stop: threading.Event) -> Iterat
                 continue
             messages = [first, *consumer.consume(_AT_ONCE - 1, 0)]
             for message in messages:
-                if (error := message.error()) is not None:
+                # A topic made a moment ago is not known everywhere yet.
+                if (error := message.error()) is not None and error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                     raise KafkaException(error)
-            yield messages
+            yield [message for message in messages if message.error() is None]
     finally:
         consumer.close()
 
