@@ -33,7 +33,7 @@ console = Console(highlight=False, markup=False)
 
 
 @app.command()
-def bench(  # noqa: PLR0913  # the options of the command
+def bench(
     rounds: Annotated[int, typer.Option(min=1, help="How often each load is measured; the medians count.")] = 5,
     seconds: Annotated[float, typer.Option(min=1, help="How long a turn is measured, in seconds.")] = 8.0,
     warm_up: Annotated[float, typer.Option(min=0, help="How long each turn runs before that, in seconds.")] = 3.0,
@@ -100,7 +100,7 @@ def _measure(rounds: int, lengths_s: tuple[float, float], max_rate: int | None, 
 
 
 @contextlib.contextmanager
-def _stage(  # noqa: PLR0913  # what a stage is made of
+def _stage(
     kafka: str,
     redis: str,
     cores: Cores,

@@ -20,7 +20,7 @@ from benchmarks.open_loop import OpenLoop, Schedule, Sending, naps, simulated_li
 from benchmarks.passages import Logs, Stream
 from benchmarks.relay import RelayJob
 from signals.config import Config
-from streams.admin import create_topics
+from streams.admin import TopicsMissing, create_topics, require_topics
 from streams.config_source import load_config
 from streams.lag import LagReader
 from streams.settings import Settings
@@ -123,7 +123,11 @@ class Stage:
         return self.ours, self.relay
 
     def start_ours(self) -> None:
-        """Start a worker and the sink."""
+        """Start a worker and the sink, once the broker knows all topics that were made a moment ago."""
+        for _ in naps(_TIMEOUT_S):
+            with contextlib.suppress(TopicsMissing):
+                require_topics(self._config, self._settings)
+                break
         self._start(self.ours, "plg worker", ["-m", "streams.cli", "worker"])
         self._start(self.ours, "plg sinks redis", ["-m", "streams.cli", "sinks", "redis"])
 
