@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from benchmarks.latency_report import LatencyReport, Turn
 from benchmarks.latency_sides import Side, Stage
 from benchmarks.machine import Cores, ProgramFailed, busy, claim_cores, versions
-from benchmarks.open_loop import Schedule
+from benchmarks.open_loop import MEASURED_PER_S, Schedule
 from signals.errors import PlgError
 from tests.docker_engine import ServerMissingError
 from tests.servers import find_kafka, find_redis
@@ -77,7 +77,7 @@ def bench(
 def _measure(rounds: int, lengths_s: tuple[float, float], max_rate: int | None, backlog: int) -> LatencyReport:
     load, cores = busy(), claim_cores()
     with contextlib.ExitStack() as running:
-        kafka, redis = find_kafka(), None
+        kafka = find_kafka()
         running.callback(kafka.stop)
         redis = find_redis()
         running.callback(redis.remove)
@@ -131,7 +131,9 @@ def _stage(
 
 def _turn(stage: Stage, side: Side, share: float, lengths_s: tuple[float, float]) -> Turn:
     warm_up_s, seconds = lengths_s
-    return Turn(side.name, share, stage.turn(side, Schedule(stage.max_rate * share, warm_up_s, seconds)))
+    rate = stage.max_rate * share
+    schedule = Schedule(rate, warm_up_s, seconds, min(MEASURED_PER_S, rate / 2))
+    return Turn(side.name, share, stage.turn(side, schedule))
 
 
 @contextlib.contextmanager
