@@ -55,9 +55,10 @@ class Snapshots:
         now = time.monotonic()
         for partition, shard in self._workspaces.shards.items():
             changed = self._changed.setdefault(partition, set())
-            changed |= shard.dirty
+            # Not `|=`: with what is no set it makes a new one, and what was sent would stay in the old one for ever.
+            changed.update(shard.dirty)
             if partition in self._workspaces.recovered:
-                changed |= self._unsent.pop(partition, OrderedDict()).keys()
+                changed.update(self._unsent.pop(partition, ()))
             for workspace_id in [key for key in changed if now - self._sent_at.get(key, -EVERY_S) >= EVERY_S]:
                 changed.discard(workspace_id)
                 state = shard.get(workspace_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import threading
@@ -69,6 +70,10 @@ async def _run(config: Config, settings: Settings, sources: tuple[str, ...], ser
     watchdog = Watchdog(health.complaint)
     watchdog.start()
     ticks = WallTicks(config, settings, sources) if config.clock is Clock.WALL else None
+    # What stands by now (modules, above all) lives as long as the process: a full collection need not look at it, which
+    # would stop the loop for 70 ms instead of 10. States add little: what holds no other object is not looked at.
+    gc.collect()
+    gc.freeze()
     log.info("worker.started", prefix=config.prefix, config=config.hash, clock=config.clock.value)
 
     crashed = loop.create_task(parts.app.wait_until_stopped())

@@ -72,6 +72,19 @@ def test_second_change_within_five_seconds_is_sent_when_they_are_over(clock: lis
     assert worker.sent == [("w", "Acme"), ("w", "Acme Inc")]
 
 
+def test_workspace_that_changes_no_more_is_not_sent_again(clock: list[float]) -> None:
+    worker = Worker()
+    worker.rename("w", "Acme", 1)
+    worker.checkpoint()
+
+    clock.append(105.0)
+    worker.checkpoint()
+    clock.append(110.0)
+    worker.checkpoint()
+
+    assert worker.sent == [("w", "Acme")]
+
+
 def test_snapshot_that_a_killed_worker_left_unsent_is_sent_by_the_next_owner_without_a_further_change() -> None:
     killed, successor = Worker(), Worker()
     killed.rename("w", "Acme", 1)
