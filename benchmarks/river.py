@@ -54,6 +54,17 @@ def simulated_events(count: int, folder: Path) -> Path:
     return path
 
 
+def demo_config(prefix: str, topic: str, path: Path) -> tuple[Config, Path]:
+    """The demo's config under another prefix, reading another topic; written to `path` for the workers."""
+    yaml = YAML()
+    content = yaml.load(_DEMO_CONFIG.read_text(encoding="utf-8"))
+    content["prefix"] = prefix
+    content["source"]["topics"] = [topic]
+    with path.open("w", encoding="utf-8") as file:
+        yaml.dump(content, file)
+    return load_config(path), path
+
+
 @dataclass
 class RiverBench:
     """
@@ -78,7 +89,7 @@ class RiverBench:
 
     def fill(self) -> None:
         """Play the file into the product's topic."""
-        config, _path = self._config("source")
+        config, _path = self.config("source")
         settings = Settings(kafka=self.kafka)
         create_topics(config, settings, sources=True)
         replay = Replay(config, settings, ticks=False)
@@ -94,7 +105,7 @@ class RiverBench:
         Raises:
             ProgramFailed: The worker ended, or did not get there in time.
         """
-        config, path = self._config(str(round_))
+        config, path = self.config(str(round_))
         settings = Settings(kafka=self.kafka)
         create_topics(config, settings)
         reader = LagReader(config, settings)
@@ -108,7 +119,7 @@ class RiverBench:
 
     def backtest(self, round_: int) -> Result:
         """The same steps over the same file without a broker; the time is the one that `plg backtest` reports."""
-        _config, path = self._config(f"backtest-{round_}")
+        _config, path = self.config(f"backtest-{round_}")
         out = self.folder / f"signals-{round_}.jsonl"
         arguments = ["-m", "streams.cli", "backtest", str(path), str(self.events), "--out", str(out)]
         said = run_to_end(arguments, self.cores, self.folder / f"backtest-{round_}.log", _LIMIT_S)
@@ -117,16 +128,9 @@ class RiverBench:
             raise ProgramFailed(f"plg backtest reports no speed:\n{said[:500]}")
         return Result(int(reported[1].replace(",", "")), float(reported[2]))
 
-    def _config(self, name: str) -> tuple[Config, Path]:
+    def config(self, name: str) -> tuple[Config, Path]:
         """The demo's config under another prefix, reading the topic of this run."""
-        yaml = YAML()
-        content = yaml.load(_DEMO_CONFIG.read_text(encoding="utf-8"))
-        content["prefix"] = f"{self.prefix}-{name}"
-        content["source"]["topics"] = [f"{self.prefix}-product"]
-        path = self.folder / f"config-{name}.yaml"
-        with path.open("w", encoding="utf-8") as file:
-            yaml.dump(content, file)
-        return load_config(path), path
+        return demo_config(f"{self.prefix}-{name}", f"{self.prefix}-product", self.folder / f"config-{name}.yaml")
 
     def _has_begun(self, config: Config) -> bool:
         """Whether ingest has passed on its first event; one cheap question, asked while the worker starts."""
