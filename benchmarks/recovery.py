@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import msgspec
-from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import OffsetSpec
 
 from benchmarks.machine import ProgramFailed
 from benchmarks.population import Population, Sealed, copied
@@ -21,6 +19,8 @@ from simulator.scenario import DEFAULT_END
 # A question every so often costs the worker a thousandth of its core.
 _ASK_S = 0.25
 _USER = b"user:"
+# As if written over the last hour: of what was written just before a crash, snapshots would be sent again.
+_WRITTEN_OVER_MS = 3_600_000
 # The day after the simulated ones.
 _TOUCHED_AT = int(DEFAULT_END.timestamp() * 1_000) + 9 * 3_600_000
 
@@ -92,11 +92,14 @@ class Recovery:
 
     def _changelogs(self, copies: int) -> Iterator[Sent]:
         topics = self.stage.topics
+        step_ms = _WRITTEN_OVER_MS / copies / (len(self.population.users) + len(self.population.workspaces))
+        number, begun = 0, time.time_ns() // 1_000_000 - _WRITTEN_OVER_MS
         tables = (topics.users_changelog, self.population.users), (topics.workspaces_changelog, self.population.workspaces)
         for copy in range(copies):
             for topic, states in tables:
                 for subject, value in copied(states, copy):
-                    yield topic, topics.of(subject.decode()), subject, value, 0
+                    number += 1
+                    yield topic, topics.of(subject.decode()), subject, value, int(begun + number * step_ms)
 
     def _one_event_each(self, copies: int) -> Iterator[Sent]:
         people = [state for state in self.population.users if state.subject.startswith(_USER)]
@@ -130,7 +133,7 @@ def start(stage: Stage) -> Started:
     stage.send([(stage.source, 0, b"u1", msgspec.json.encode({**event, "receivedAt": at}), _TOUCHED_AT)])
     with stage.workers(1) as made:
         [worker] = made
-        passed_on = wait_for(made, lambda: _has_passed_on(stage), 0.02)
+        passed_on = wait_for(made, lambda: bool(stage.ends(stage.topics.user_events)), 0.02)
         ready = wait_for(made, worker.is_ready, 0.02)
         return Started(passed_on - worker.started_at, ready - worker.started_at, worker.resident)
 
@@ -146,9 +149,3 @@ def help_s() -> float:
 
 def _has_joined(worker: Worker) -> bool:
     return bool(worker.readiness().get("joined"))
-
-
-def _has_passed_on(stage: Stage) -> bool:
-    topic = stage.topics.user_events
-    latest = {TopicPartition(topic, number): OffsetSpec.latest() for number in range(stage.topics.partitions)}
-    return any(answer.result(10.0).offset > 0 for answer in stage.admin.list_offsets(latest).values())

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from confluent_kafka import ConsumerGroupState, KafkaException, Producer
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import ConsumerGroupState, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from benchmarks.machine import Cores, ProgramFailed, cpu_seconds, peak_bytes, resident_bytes, running, tail
 from benchmarks.river import demo_config
@@ -105,7 +105,9 @@ class Stage:
         self._workers = 0
         create_topics(self.config, self.settings, sources=True)
         self._reader = LagReader(self.config, self.settings)
-        self.admin = AdminClient(self.settings.kafka_options)
+        self._admin = AdminClient(self.settings.kafka_options)
+        # A moment passes until each new partition has its leader.
+        wait_for([], lambda: all(self.ends(spec.name) is not None for spec in self.topics.specs()))
 
     @contextlib.contextmanager
     def workers(self, count: int) -> Iterator[list[Worker]]:
@@ -128,6 +130,15 @@ class Stage:
     def wait_until_settled(self, workers: list[Worker]) -> None:
         """Wait until nothing is left on any input log."""
         wait_for(workers, lambda: not any(self._reader.lag().values()))
+
+    def ends(self, topic: str) -> int | None:
+        """How many records a topic of ours has had; None while it has no leaders yet."""
+        partitions = 1 if topic in {self.topics.commands, self.topics.config} else self.topics.partitions
+        latest = {TopicPartition(topic, number): OffsetSpec.latest() for number in range(partitions)}
+        try:
+            return sum(answer.result(_ANSWER_S).offset for answer in self._admin.list_offsets(latest).values())
+        except (KafkaException, TimeoutError):
+            return None
 
     def send(self, records: Iterable[Sent]) -> int:
         """
@@ -158,7 +169,7 @@ class Stage:
         """Members of the group that have partitions; 0 while it rebalances."""
         group = self.topics.prefix
         try:
-            described = self.admin.describe_consumer_groups([group])[group].result(_ANSWER_S)
+            described = self._admin.describe_consumer_groups([group])[group].result(_ANSWER_S)
         except (KafkaException, TimeoutError):
             # The first group of a broker waits for the topic of its offsets.
             return 0
@@ -184,4 +195,4 @@ def wait_for(workers: list[Worker], is_there: Callable[[], bool], poll_s: float 
         if is_there():
             return time.monotonic()
         time.sleep(poll_s)
-    raise ProgramFailed(f"plg worker: not there after {LIMIT_S:g} s\n{tail(workers[0].log)}")
+    raise ProgramFailed(f"not there after {LIMIT_S:g} s\n" + "\n".join(tail(each.log) for each in workers))

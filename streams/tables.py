@@ -169,6 +169,6 @@ class StateTable(faust.Table[bytes, bytes], Generic[S]):
                 continue
             writes = [(_to_key(key), shard.sealed(key)) for key in shard.dirty]
             writes.append((_FENCE, msgspec.msgpack.encode(shard.fence)))
-            shard.dirty.clear()
+            shard.settle()
             self._stored_end[partition] = shard.fence.end
             yield partition, shard.fence.end, writes
