@@ -94,7 +94,10 @@ class Recovery:
         topics = self.stage.topics
         step_ms = _WRITTEN_OVER_MS / copies / (len(self.population.users) + len(self.population.workspaces))
         number, begun = 0, time.time_ns() // 1_000_000 - _WRITTEN_OVER_MS
-        tables = (topics.users_changelog, self.population.users), (topics.workspaces_changelog, self.population.workspaces)
+        tables = (
+            (topics.users_changelog, self.population.users),
+            (topics.workspaces_changelog, self.population.workspaces),
+        )
         for copy in range(copies):
             for topic, states in tables:
                 for subject, value in copied(states, copy):

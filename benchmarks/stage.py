@@ -18,7 +18,6 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from benchmarks.machine import Cores, ProgramFailed, cpu_seconds, peak_bytes, resident_bytes, running, tail
 from benchmarks.river import demo_config
-from signals.config import Config
 from streams.admin import create_topics
 from streams.lag import LagReader
 from streams.settings import Settings
