@@ -28,7 +28,7 @@ from benchmarks.job import Result
 from benchmarks.machine import Cores, ProgramFailed, busy, claim_cores, versions
 from benchmarks.product import recorded
 from benchmarks.report import Series
-from benchmarks.river import EVENTS, RiverBench, simulated_events
+from benchmarks.river import EVENTS, RiverBench, delete_topics, simulated_events
 from benchmarks.stage import Sent, Stage
 from signals.errors import PlgError
 from signals.moments import iso
@@ -111,6 +111,11 @@ class Cases:
         self.benches[case] = RiverBench(self.kafka, _prefix(), path, self.cores, self.folder)
         self.benches[case].fill()
 
+    def remove(self) -> None:
+        """Let go of the topics that were filled."""
+        for bench in self.benches.values():
+            delete_topics(self.kafka, bench.prefix)
+
     def run(self, case: str, round_: int, backlog: float | None) -> Result:
         """
         Run a case once.
@@ -124,9 +129,8 @@ class Cases:
         return self.benches[case].run(round_)
 
     def _steady(self, rate: float) -> Result:
-        stage = Stage(self.kafka, _prefix(), self.cores, self.folder)
-        records = recorded(stage, self.events)[: int(rate * self.steady_s)]
-        with stage.workers(1) as made:
+        with Stage(self.kafka, _prefix(), self.cores, self.folder) as stage, stage.workers(1) as made:
+            records = recorded(stage, self.events)[: int(rate * self.steady_s)]
             stage.wait_until_shared(made)
             before, started = made[0].cpu_s, time.monotonic()
             count = stage.send(paced(records, rate))
@@ -191,6 +195,7 @@ def _measure(chosen: list[str], events: int, rounds: int, steady_s: float) -> di
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="plg-cases-")))
         status = running.enter_context(console.status("simulating"))
         made = Cases(kafka.address, cores, folder, simulated_events(events, folder), steady_s)
+        running.callback(made.remove)
         for case in chosen:
             status.update(f"events of {case}")
             made.fill(case)

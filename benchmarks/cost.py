@@ -23,7 +23,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.cost_report import Found, as_json, tables
 from benchmarks.machine import Cores, ProgramFailed, busy, claim_cores, versions
-from benchmarks.population import Population, simulated_population
+from benchmarks.population import simulated_population
 from benchmarks.recovery import Recovery, help_s, start
 from benchmarks.river import EVENTS, simulated_events
 from benchmarks.sharing import Sharing
@@ -59,10 +59,6 @@ class Run:
     def stage(self) -> Stage:
         """A river of its own."""
         return Stage(self.kafka.address, f"bench-{uuid.uuid4().hex[:8]}", self.cores, self.folder)
-
-    def population(self) -> Population:
-        """Who recovers."""
-        return simulated_population(self.scenario, self.stage().config)
 
 
 @app.command()
@@ -149,23 +145,28 @@ def _steps(
 
 
 def _share(run: Run, found: Found, events: int, workers: int) -> None:
-    sharing = Sharing(run.stage(), simulated_events(events, run.folder))
-    shared = sharing.run(workers)
-    found.workers.setdefault(workers, []).append(shared)
-    if workers == 1:
-        found.bytes_by_topic = {name: size / shared.events for name, size in sharing.bytes_by_topic().items()}
+    with run.stage() as stage:
+        sharing = Sharing(stage, simulated_events(events, run.folder))
+        shared = sharing.run(workers)
+        found.workers.setdefault(workers, []).append(shared)
+        if workers == 1:
+            found.bytes_by_topic = {name: size / shared.events for name, size in sharing.bytes_by_topic().items()}
 
 
 def _start(run: Run, found: Found) -> None:
-    found.started = start(run.stage())
+    with run.stage() as stage:
+        found.started = start(stage)
     found.help_s = median(help_s() for _ in range(_HELP_RUNS))
 
 
 def _recover(run: Run, found: Found, people: int, *, touch: bool) -> None:
     if found.started is None:
         # What a worker holds before it holds anybody.
-        found.started = start(run.stage())
-    found.recovered.append(Recovery(run.stage(), run.population(), people).run(touch=touch))
+        with run.stage() as stage:
+            found.started = start(stage)
+    with run.stage() as stage:
+        population = simulated_population(run.scenario, stage.config)
+        found.recovered.append(Recovery(stage, population, people).run(touch=touch))
 
 
 @contextlib.contextmanager

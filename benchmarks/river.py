@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import subprocess
@@ -65,6 +66,15 @@ def demo_config(prefix: str, topic: str, path: Path) -> tuple[Config, Path]:
     return load_config(path), path
 
 
+def delete_topics(kafka: str, prefix: str) -> None:
+    """Let go of what begins with a prefix: a river has some 400 partitions, and a broker keeps files open for each."""
+    admin = AdminClient({"bootstrap.servers": kafka, "log_level": 0})
+    ours = [name for name in admin.list_topics(timeout=_TIMEOUT_S).topics if name.startswith(prefix)]
+    for deleted in admin.delete_topics(ours).values() if ours else ():
+        with contextlib.suppress(KafkaException, TimeoutError):
+            deleted.result(_TIMEOUT_S)
+
+
 @dataclass
 class RiverBench:
     """
@@ -114,6 +124,7 @@ class RiverBench:
         with running(["-m", "streams.cli", "worker"], self.cores, log, environment) as worker:
             started = self._wait(worker, log, lambda: self._has_begun(config))
             ended = self._wait(worker, log, lambda: not any(reader.lag().values()))
+        delete_topics(self.kafka, config.prefix)
         cpu_s = None if ended.cpu_s is None or started.cpu_s is None else ended.cpu_s - started.cpu_s
         return Result(self._count, ended.at_s - started.at_s, cpu_s)
 

@@ -12,12 +12,13 @@ import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from confluent_kafka import ConsumerGroupState, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from benchmarks.machine import Cores, ProgramFailed, cpu_seconds, peak_bytes, resident_bytes, running, tail
-from benchmarks.river import demo_config
+from benchmarks.river import delete_topics, demo_config
 from streams.admin import create_topics
 from streams.lag import LagReader
 from streams.settings import Settings
@@ -86,7 +87,7 @@ class Worker:
 
 class Stage:
     """
-    One prefix with all its topics, the product's too.
+    One prefix with all its topics, the product's too; they are gone at the end of a `with` block.
 
     Args:
         kafka: Bootstrap servers.
@@ -107,6 +108,12 @@ class Stage:
         self._admin = AdminClient(self.settings.kafka_options)
         # A moment passes until each new partition has its leader.
         wait_for([], lambda: all(self.ends(spec.name) is not None for spec in self.topics.specs()))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        delete_topics(self.settings.kafka, self.topics.prefix)
 
     @contextlib.contextmanager
     def workers(self, count: int) -> Iterator[list[Worker]]:

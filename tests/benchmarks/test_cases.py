@@ -56,6 +56,7 @@ def test_a_case_runs_to_its_end(case: str, kafka: KafkaServer, tmp_path: Path) -
     cases.fill(case)
 
     result = cases.run(case, 1, backlog=100.0)
+    cases.remove()
 
     assert result.events == (min(len(messages), 100) if case == STEADY else len(messages))
     assert result.cpu_s is not None

@@ -117,21 +117,23 @@ def test_workers_share_a_backlog_and_leave_bytes(
 ) -> None:
     events = tmp_path / "events.jsonl"
     events.write_bytes(b"".join(_line(number) for number in range(200)))
-    sharing = Sharing(_stage(kafka, prefix, tmp_path), events)
+    with _stage(kafka, prefix, tmp_path) as stage:
+        sharing = Sharing(stage, events)
 
-    shared = sharing.run(2)
+        shared = sharing.run(2)
 
-    assert shared.events == 200
-    assert len(shared.cpu_s) == 2
-    assert min(shared.cpu_s) > 0
-    assert {"product", "user-events", "users-changelog"} <= sharing.bytes_by_topic().keys()
+        assert shared.events == 200
+        assert len(shared.cpu_s) == 2
+        assert min(shared.cpu_s) > 0
+        assert {"product", "user-events", "users-changelog"} <= sharing.bytes_by_topic().keys()
 
 
 @pytest.mark.apache_kafka  # the embedded broker shows ends of logs too low
 def test_a_worker_recovers_a_population_and_takes_an_event_of_each(
     kafka: KafkaServer, prefix: str, tmp_path: Path, population: Population
 ) -> None:
-    recovered = Recovery(_stage(kafka, prefix, tmp_path), population, population.people * 2).run(touch=True)
+    with _stage(kafka, prefix, tmp_path) as stage:
+        recovered = Recovery(stage, population, population.people * 2).run(touch=True)
 
     assert recovered.people == population.people * 2
     assert recovered.states == 2 * (len(population.users) + len(population.workspaces))
@@ -141,7 +143,8 @@ def test_a_worker_recovers_a_population_and_takes_an_event_of_each(
 
 @pytest.mark.apache_kafka  # the embedded broker shows ends of logs too low
 def test_a_start_ends_with_the_first_event_passed_on(kafka: KafkaServer, prefix: str, tmp_path: Path) -> None:
-    started = start(_stage(kafka, prefix, tmp_path))
+    with _stage(kafka, prefix, tmp_path) as stage:
+        started = start(stage)
 
     assert 0 < started.first_event_s
     assert started.resident > 2**20
