@@ -160,10 +160,10 @@ def _start(run: Run, found: Found) -> None:
 
 
 def _recover(run: Run, found: Found, people: int, *, touch: bool) -> None:
-    if found.started is None:
+    if found.started is None or (touch and found.started.worked is None):
         # What a worker holds before it holds anybody.
         with run.stage() as stage:
-            found.started = start(stage)
+            found.started = start(stage, work=touch)
     with run.stage() as stage:
         population = simulated_population(run.scenario, stage.config)
         found.recovered.append(Recovery(stage, population, people).run(touch=touch))

@@ -25,10 +25,9 @@ class Found:
     recovered: list[Recovered] = field(default_factory=list)
 
 
-def per_user(found: Found, memory: int, people: int) -> float:
+def per_user(memory: int, empty: int, people: int) -> float:
     """Bytes for each of so many users, above what a worker takes up with none."""
-    assert found.started is not None
-    return (memory - found.started.resident) / people
+    return (memory - empty) / people
 
 
 def tables(found: Found) -> Iterator[Table]:
@@ -66,6 +65,8 @@ def tables(found: Found) -> Iterator[Table]:
 
 
 def _recoveries(found: Found) -> Table:
+    assert found.started is not None
+    empty, worked = found.started.resident, found.started.worked or found.started.resident
     table = _table("recovery, one worker", "", *(f"{one.people:,} users" for one in found.recovered))
     rows: dict[str, Callable[[Recovered], str]] = {
         "states": lambda one: f"{one.states:,}",
@@ -75,10 +76,10 @@ def _recoveries(found: Found) -> Table:
         "CPU": lambda one: f"{one.cpu_s:.1f} s",
         "states a second": lambda one: f"{one.states / one.seconds:,.0f}",
         "CPU per state": lambda one: f"{one.cpu_s / one.states * 1e6:.1f} us",
-        "memory per user, recovered": lambda one: f"{per_user(found, one.resident, one.people):,.0f} B",
-        "on the way, the most": lambda one: f"{per_user(found, one.peak, one.people):,.0f} B",
+        "memory per user, recovered": lambda one: f"{per_user(one.resident, empty, one.people):,.0f} B",
+        "on the way, the most": lambda one: f"{per_user(one.peak, empty, one.people):,.0f} B",
         "after an event of each": lambda one: (
-            "" if one.touched is None else f"{per_user(found, one.touched, one.people):,.0f} B"
+            "" if one.touched is None else f"{per_user(one.touched, worked, one.people):,.0f} B"
         ),
     }
     for name, cell in rows.items():

@@ -21,6 +21,8 @@ _ASK_S = 0.25
 _USER = b"user:"
 # As if written over the last hour: of what was written just before a crash, snapshots would be sent again.
 _WRITTEN_OVER_MS = 3_600_000
+# A backlog that makes buffers as large as they get, and few users with many events each, so that none of it is theirs.
+_WORK, _FEW = 30_000, 100
 # The day after the simulated ones.
 _TOUCHED_AT = int(DEFAULT_END.timestamp() * 1_000) + 9 * 3_600_000
 
@@ -44,11 +46,16 @@ class Recovered(msgspec.Struct):
 
 
 class Started(msgspec.Struct):
-    """A start on empty topics: until the first event was passed on, until it was ready, and its memory then."""
+    """
+    A start on empty topics: until the first event was passed on, until it was ready, and its memory then.
+
+    `worked` is its memory after a backlog of a few users: buffers are full size, and there is nobody to remember.
+    """
 
     first_event_s: float
     ready_s: float
     resident: int
+    worked: int | None = None
 
 
 @dataclass
@@ -106,13 +113,10 @@ class Recovery:
 
     def _one_event_each(self, copies: int) -> Iterator[Sent]:
         people = [state for state in self.population.users if state.subject.startswith(_USER)]
-        at = iso(_TOUCHED_AT)
         for copy in range(copies):
             for subject, _value in copied((Sealed(state.subject, b"") for state in people), copy):
                 user = subject.removeprefix(_USER).decode()
-                event = {"type": "track", "event": "Dashboard Viewed", "messageId": f"touch-{user}", "userId": user}
-                line = msgspec.json.encode({**event, "timestamp": at, "receivedAt": at})
-                yield self.stage.source, self.stage.topics.of(user), user.encode(), line, _TOUCHED_AT
+                yield _event(self.stage, user, f"touch-{user}")
 
 
 class _Written:
@@ -129,16 +133,26 @@ class _Written:
             yield record
 
 
-def start(stage: Stage) -> Started:
-    """Start one worker on empty topics, with one event that waits for it."""
-    at = iso(_TOUCHED_AT)
-    event = {"type": "track", "event": "Dashboard Viewed", "messageId": "first", "userId": "u1", "timestamp": at}
-    stage.send([(stage.source, 0, b"u1", msgspec.json.encode({**event, "receivedAt": at}), _TOUCHED_AT)])
+def start(stage: Stage, *, work: bool = False) -> Started:
+    """Start one worker on empty topics, with one event that waits for it; if asked, let it work afterwards."""
+    stage.send([_event(stage, "u1", "first")])
     with stage.workers(1) as made:
         [worker] = made
         passed_on = wait_for(made, lambda: bool(stage.ends(stage.topics.user_events)), 0.02)
         ready = wait_for(made, worker.is_ready, 0.02)
-        return Started(passed_on - worker.started_at, ready - worker.started_at, worker.resident)
+        started = Started(passed_on - worker.started_at, ready - worker.started_at, worker.resident)
+        if work:
+            stage.send(_event(stage, f"u{number % _FEW}", f"work-{number}") for number in range(_WORK))
+            stage.wait_until_settled(made)
+            started.worked = worker.resident
+        return started
+
+
+def _event(stage: Stage, user: str, message: str) -> Sent:
+    at = iso(_TOUCHED_AT)
+    event = {"type": "track", "event": "Dashboard Viewed", "messageId": message, "userId": user}
+    line = msgspec.json.encode({**event, "timestamp": at, "receivedAt": at})
+    return stage.source, stage.topics.of(user), user.encode(), line, _TOUCHED_AT
 
 
 def help_s() -> float:

@@ -94,7 +94,7 @@ def test_sizes_are_summed_by_topic_of_the_prefix_alone() -> None:
 
 
 def test_memory_per_user_is_what_is_above_an_empty_worker() -> None:
-    assert per_user(_found(), 300, people=100) == 2.0
+    assert per_user(300, empty=100, people=100) == 2.0
 
 
 def test_everything_that_was_found_is_shown_and_written() -> None:
@@ -144,10 +144,11 @@ def test_a_worker_recovers_a_population_and_takes_an_event_of_each(
 @pytest.mark.apache_kafka  # the embedded broker shows ends of logs too low
 def test_a_start_ends_with_the_first_event_passed_on(kafka: KafkaServer, prefix: str, tmp_path: Path) -> None:
     with _stage(kafka, prefix, tmp_path) as stage:
-        started = start(stage)
+        started = start(stage, work=True)
 
     assert 0 < started.first_event_s
     assert started.resident > 2**20
+    assert started.worked is not None
 
 
 def _stage(kafka: KafkaServer, prefix: str, folder: Path) -> Stage:
