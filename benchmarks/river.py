@@ -102,6 +102,7 @@ class RiverBench:
         config, _path = self.config("source")
         settings = Settings(kafka=self.kafka)
         create_topics(config, settings, sources=True)
+        self._wait_for_leaders(config.source.topics[0])
         replay = Replay(config, settings, ticks=False)
         replay.play(read_lines([self.events]))
         self._count = replay.report.events
@@ -142,6 +143,16 @@ class RiverBench:
     def config(self, name: str) -> tuple[Config, Path]:
         """The demo's config under another prefix, reading the topic of this run."""
         return demo_config(f"{self.prefix}-{name}", f"{self.prefix}-product", self.folder / f"config-{name}.yaml")
+
+    def _wait_for_leaders(self, topic: str) -> None:
+        """A moment passes until a new topic is known, and until each of its partitions has its leader."""
+        give_up_at = time.monotonic() + _LIMIT_S
+        while time.monotonic() < give_up_at:
+            known = self._admin.list_topics(timeout=_TIMEOUT_S).topics.get(topic)
+            if known is not None and known.partitions and all(each.leader >= 0 for each in known.partitions.values()):
+                return
+            time.sleep(_POLL_S)
+        raise ProgramFailed(f"{topic}: no leaders after {_LIMIT_S:g} s")
 
     def _has_begun(self, config: Config) -> bool:
         """Whether ingest has passed on its first event; one cheap question, asked while the worker starts."""
