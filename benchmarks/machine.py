@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -138,6 +139,47 @@ def run_to_end(arguments: Sequence[str], cores: Cores, log: Path, limit_s: float
 def tail(log: Path) -> str:
     """The end of what a program said."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-_TAIL_LINES:])
+
+
+def child_named(name: str) -> int | None:
+    """A child process of this one by the name of its program, such as a broker started for the run; None if none."""
+    try:
+        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    except OSError:
+        return None
+    found = (int(child) for child in children if _program_of(child) == name)
+    return next(found, None)
+
+
+def _program_of(pid: str) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""
+
+
+def resident_bytes(pid: int) -> int:
+    """
+    Memory that a process has in hand now.
+
+    Raises:
+        ProgramFailed: The system does not tell, or the process is gone.
+    """
+    return _memory(pid, "VmRSS")
+
+
+def peak_bytes(pid: int) -> int:
+    """The most that it has had in hand; raises like `resident_bytes`."""
+    return _memory(pid, "VmHWM")
+
+
+def _memory(pid: int, name: str) -> int:
+    try:
+        found = re.search(rf"^{name}:\s*(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    if found is None:
+        raise ProgramFailed(f"nobody can say how much memory process {pid} has")
+    return int(found[1]) * 1_024
 
 
 def cpu_seconds(pid: int) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import subprocess
@@ -54,6 +55,26 @@ def simulated_events(count: int, folder: Path) -> Path:
     return path
 
 
+def demo_config(prefix: str, topic: str, path: Path) -> tuple[Config, Path]:
+    """The demo's config under another prefix, reading another topic; written to `path` for the workers."""
+    yaml = YAML()
+    content = yaml.load(_DEMO_CONFIG.read_text(encoding="utf-8"))
+    content["prefix"] = prefix
+    content["source"]["topics"] = [topic]
+    with path.open("w", encoding="utf-8") as file:
+        yaml.dump(content, file)
+    return load_config(path), path
+
+
+def delete_topics(kafka: str, prefix: str) -> None:
+    """Let go of what begins with a prefix: a river has some 400 partitions, and a broker keeps files open for each."""
+    admin = AdminClient({"bootstrap.servers": kafka, "log_level": 0})
+    ours = [name for name in admin.list_topics(timeout=_TIMEOUT_S).topics if name.startswith(prefix)]
+    for deleted in admin.delete_topics(ours).values() if ours else ():
+        with contextlib.suppress(KafkaException, TimeoutError):
+            deleted.result(_TIMEOUT_S)
+
+
 @dataclass
 class RiverBench:
     """
@@ -78,9 +99,10 @@ class RiverBench:
 
     def fill(self) -> None:
         """Play the file into the product's topic."""
-        config, _path = self._config("source")
+        config, _path = self.config("source")
         settings = Settings(kafka=self.kafka)
         create_topics(config, settings, sources=True)
+        self._wait_for_leaders(config.source.topics[0])
         replay = Replay(config, settings, ticks=False)
         replay.play(read_lines([self.events]))
         self._count = replay.report.events
@@ -94,7 +116,7 @@ class RiverBench:
         Raises:
             ProgramFailed: The worker ended, or did not get there in time.
         """
-        config, path = self._config(str(round_))
+        config, path = self.config(str(round_))
         settings = Settings(kafka=self.kafka)
         create_topics(config, settings)
         reader = LagReader(config, settings)
@@ -103,12 +125,13 @@ class RiverBench:
         with running(["-m", "streams.cli", "worker"], self.cores, log, environment) as worker:
             started = self._wait(worker, log, lambda: self._has_begun(config))
             ended = self._wait(worker, log, lambda: not any(reader.lag().values()))
+        delete_topics(self.kafka, config.prefix)
         cpu_s = None if ended.cpu_s is None or started.cpu_s is None else ended.cpu_s - started.cpu_s
         return Result(self._count, ended.at_s - started.at_s, cpu_s)
 
     def backtest(self, round_: int) -> Result:
         """The same steps over the same file without a broker; the time is the one that `plg backtest` reports."""
-        _config, path = self._config(f"backtest-{round_}")
+        _config, path = self.config(f"backtest-{round_}")
         out = self.folder / f"signals-{round_}.jsonl"
         arguments = ["-m", "streams.cli", "backtest", str(path), str(self.events), "--out", str(out)]
         said = run_to_end(arguments, self.cores, self.folder / f"backtest-{round_}.log", _LIMIT_S)
@@ -117,16 +140,19 @@ class RiverBench:
             raise ProgramFailed(f"plg backtest reports no speed:\n{said[:500]}")
         return Result(int(reported[1].replace(",", "")), float(reported[2]))
 
-    def _config(self, name: str) -> tuple[Config, Path]:
+    def config(self, name: str) -> tuple[Config, Path]:
         """The demo's config under another prefix, reading the topic of this run."""
-        yaml = YAML()
-        content = yaml.load(_DEMO_CONFIG.read_text(encoding="utf-8"))
-        content["prefix"] = f"{self.prefix}-{name}"
-        content["source"]["topics"] = [f"{self.prefix}-product"]
-        path = self.folder / f"config-{name}.yaml"
-        with path.open("w", encoding="utf-8") as file:
-            yaml.dump(content, file)
-        return load_config(path), path
+        return demo_config(f"{self.prefix}-{name}", f"{self.prefix}-product", self.folder / f"config-{name}.yaml")
+
+    def _wait_for_leaders(self, topic: str) -> None:
+        """A moment passes until a new topic is known, and until each of its partitions has its leader."""
+        give_up_at = time.monotonic() + _LIMIT_S
+        while time.monotonic() < give_up_at:
+            known = self._admin.list_topics(timeout=_TIMEOUT_S).topics.get(topic)
+            if known is not None and known.partitions and all(each.leader >= 0 for each in known.partitions.values()):
+                return
+            time.sleep(_POLL_S)
+        raise ProgramFailed(f"{topic}: no leaders after {_LIMIT_S:g} s")
 
     def _has_begun(self, config: Config) -> bool:
         """Whether ingest has passed on its first event; one cheap question, asked while the worker starts."""

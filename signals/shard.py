@@ -31,6 +31,10 @@ S = TypeVar("S", bound=State)
 _SEAL = struct.Struct(">qq")
 
 
+# So many states may be in use before those that are not are sealed again. Decoded, a state takes about three times the
+# memory of its bytes; decoding it takes 4 to 9 us, sealing it 1.
+WARM = 300
+
 # Entries of the heap that count no more are let stand until there are more of them than of those that do.
 _SPARE_ENTRIES = 1_000
 
@@ -78,7 +82,7 @@ class Fence(msgspec.Struct):
 
 class Shard(Generic[S]):
     """
-    The states of one partition, decoded when first touched.
+    The states of one partition: bytes until something happens to the subject, and again some time after.
 
     Args:
         encode: Turns a state into bytes, at a checkpoint.
@@ -90,8 +94,11 @@ class Shard(Generic[S]):
         self.dirty: set[str] = set()
         self._encode = encode
         self._decode = decode
-        # Sealed bytes until something happens to the subject, then the state itself.
+        # Sealed bytes, or the state itself while it is in use.
         self._states: dict[str, S | bytes] = {}
+        # The subjects in use since the last turn, and those of the turn before: whoever is in neither is sealed.
+        self._warm: set[str] = set()
+        self._cooling: set[str] = set()
         # A heap of (due time, subject). Entries are never removed early; `_scheduled` tells which one still counts.
         self._due: list[tuple[int, str]] = []
         self._scheduled: dict[str, int] = {}
@@ -108,6 +115,7 @@ class Shard(Generic[S]):
         if isinstance(state, bytes):
             state = self._decode(state[_SEAL.size :])
             self._states[key] = state
+            self._warm.add(key)
         return state
 
     def touch(self, key: str, state: S, offset: int) -> None:
@@ -149,6 +157,19 @@ class Shard(Generic[S]):
         if isinstance(state, bytes):
             return state
         return _SEAL.pack(state.at, -1 if state.due is None else state.due) + self._encode(state)
+
+    def settle(self) -> None:
+        """
+        Let go of what a checkpoint has taken: nothing is dirty from here on, and what was not used for long is sealed.
+
+        Call it between two records only: whoever holds a state would change one that is here no more.
+        """
+        self._warm |= self.dirty
+        self.dirty.clear()
+        if len(self._warm) > WARM:
+            for key in self._cooling - self._warm:
+                self._states[key] = self.sealed(key)
+            self._cooling, self._warm = self._warm, set()
 
     def restore(self, key: str, sealed: bytes) -> None:
         """

@@ -44,7 +44,9 @@ class Snapshots:
 
     def note_restored(self, partition: int, workspace_id: str, written_at: int) -> None:
         """Remember a state read back, and forget those written too long before it."""
-        unsent = self._unsent.setdefault(partition, OrderedDict())
+        unsent = self._unsent.get(partition)
+        if unsent is None:
+            unsent = self._unsent[partition] = OrderedDict()
         unsent[workspace_id] = written_at
         unsent.move_to_end(workspace_id)
         while unsent[next(iter(unsent))] < written_at - UNSENT_S * 1_000:

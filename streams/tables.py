@@ -59,7 +59,7 @@ class StateTable(faust.Table[bytes, bytes], Generic[S]):
         self._decode = decode
         self.shards: dict[int, Shard[S]] = {}
         # Told of each state read back: partition, subject, and when it was written in Unix milliseconds.
-        self.on_restored: Callable[[int, str, int], None] = lambda _partition, _subject, _written_at: None
+        self.on_restored: Callable[[int, str, int], None] | None = None
         # Records read back from the changelog by this process: the watchdog sees a recovery move by it.
         self.restored = 0
         # Partitions whose changelog has been read to its end since they were assigned.
@@ -84,14 +84,26 @@ class StateTable(faust.Table[bytes, bytes], Generic[S]):
         """Restore what a changelog holds. Faust would log an error here and spin; we end instead."""
         try:
             for event in batch:
-                records: Any = event.value  # the list of records that the transport put there
-                for record in records:
-                    self._restore(record.partition, record.key, record.value, record.timestamp)
+                self._restore_all(event.value)  # the list of records that the transport put there
         except BrokenLog as error:
             fail_stop("changelog.unreadable", table=self.name, error=str(error))
 
+    def _restore_all(self, records: Any) -> None:
+        """Restore records of one partition: millions at a start, so nothing is asked twice that is the same for all."""
+        partition = records[0].partition
+        restore, on_restored = self.shard(partition).restore, self.on_restored
+        for record in records:
+            key, value = record.key, record.value
+            if key[:1] == b"\0" or value is None:
+                self._restore(partition, key, value, record.timestamp)
+                continue
+            subject = key.decode("utf-8", "surrogatepass")
+            restore(subject, value)
+            if on_restored is not None:
+                on_restored(partition, subject, record.timestamp)
+        self.restored += len(records)
+
     def _restore(self, partition: int, key: bytes, value: bytes | None, written_at: int = -1) -> None:
-        self.restored += 1
         if value is None:
             return
         shard = self.shard(partition)
@@ -102,7 +114,8 @@ class StateTable(faust.Table[bytes, bytes], Generic[S]):
         else:
             subject = _to_subject(key)
             shard.restore(subject, value)
-            self.on_restored(partition, subject, written_at)
+            if self.on_restored is not None:
+                self.on_restored(partition, subject, written_at)
 
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
@@ -169,6 +182,6 @@ class StateTable(faust.Table[bytes, bytes], Generic[S]):
                 continue
             writes = [(_to_key(key), shard.sealed(key)) for key in shard.dirty]
             writes.append((_FENCE, msgspec.msgpack.encode(shard.fence)))
-            shard.dirty.clear()
+            shard.settle()
             self._stored_end[partition] = shard.fence.end
             yield partition, shard.fence.end, writes

@@ -152,3 +152,62 @@ def test_a_fence_of_an_older_owner_does_not_replace_a_newer_one() -> None:
     here.restore_fence(msgspec.msgpack.encode(Fence({"0": Coordinate(3)}, tick=2, end=8)))
 
     assert here.fence == newer
+
+
+def test_a_state_not_used_while_many_others_were_is_bytes_again_and_still_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("signals.shard.WARM", 2)
+    here = shard()
+    here.touch("idle", Timed(due=70), 1)
+    here.settle()
+    for offset, key in enumerate(["a", "b", "c", "d", "e", "f"], 2):
+        here.touch(key, Timed(), offset)
+        here.settle()
+
+    assert isinstance(here._states["idle"], bytes)
+    assert here.get("idle") == Timed(at=1, due=70)
+    assert here.due(70) == [(70, "idle")]
+
+
+def test_a_state_in_use_stays_decoded_however_many_others_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("signals.shard.WARM", 2)
+    here, busy = shard(), Timed()
+    for offset in range(20):
+        here.touch("busy", busy, offset)
+        here.touch(f"other {offset}", Timed(), offset)
+        here.settle()
+
+    assert here.get("busy") is busy
+
+
+def test_a_dirty_state_is_not_sealed_before_a_checkpoint_has_taken_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("signals.shard.WARM", 0)
+    here = shard()
+    here.touch("a", Timed(), 1)
+
+    assert here.dirty == {"a"}
+    here.settle()
+    assert here.dirty == set()
+
+
+SETTLE = st.tuples(st.just("settle"), st.just(""), st.none())
+
+
+@given(st.lists(TOUCH | DUE | SETTLE, max_size=60), st.integers(0, 2))
+def test_sealing_changes_nothing_that_anyone_can_see(steps: list[tuple[str, str, int | None]], warm: int) -> None:
+    cooled, kept = shard(), shard()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("signals.shard.WARM", warm)
+        for offset, (step, key, time) in enumerate(steps):
+            for here in (cooled, kept):
+                if step == "touch":
+                    here.touch(key, Timed(due=time), offset)
+            if step == "due":
+                assert time is not None
+                assert cooled.due(time) == kept.due(time)
+            if step == "settle":
+                cooled.settle()
+
+    assert {key: cooled.sealed(key) for key in cooled} == {key: kept.sealed(key) for key in kept}
+    assert dict(cooled.items(list(cooled))) == dict(kept.items(list(kept)))
