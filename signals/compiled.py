@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from datetime import datetime, time
+from hashlib import sha1
+from json.encoder import encode_basestring_ascii as quote
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 # The root of all ids of this project: never change it, or every signal would be new to every sink.
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://plg-signals.invalid/")
 _CACHED_ADDRESSES = 100_000
+_NAMESPACE_BYTES = NAMESPACE.bytes
+# The two highest bits of this digit of an id are 1 and 0 (RFC 9562, 4.1).
+_VARIANTS = {digit: f"{int(digit, 16) & 3 | 8:x}" for digit in "0123456789abcdef"}
 # In the order of the key of `Engine.for_fact`.
 _CAUSES = (Trigger.MEMBERS, Trigger.ACTIVE_DAY, Trigger.DOMAIN, Trigger.PLAN, Trigger.SEATS, Trigger.USAGE)
 _Changed = tuple[bool, bool, bool, bool, bool, bool]
@@ -151,7 +155,11 @@ class Engine:
 
 def identifier(*parts: str | int) -> str:
     """The id of whatever the parts name: the same after any crash, replay or rebalance (SIGNALS 4)."""
-    return str(uuid.uuid5(NAMESPACE, json.dumps(parts, ensure_ascii=True, separators=(",", ":"))))
+    name = "[" + ",".join([str(part) if type(part) is int else quote(part) for part in parts]) + "]"  # type: ignore[arg-type]  # mypy does not narrow by `type` here
+    # As uuid.uuid5 makes it, whose way takes three times as long.
+    digits = sha1(_NAMESPACE_BYTES + name.encode(), usedforsecurity=False).hexdigest()
+    variant = _VARIANTS[digits[16]]
+    return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
 
 
 def _first_instant(config: Config) -> int | None:

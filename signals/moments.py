@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
+from functools import lru_cache
 
 from signals.units import DAY_MS
 
@@ -62,6 +63,7 @@ def parse_usual_time(text: str) -> int | None:
     return time if EARLIEST_MS <= time < LATEST_MS else None
 
 
+@lru_cache(maxsize=4_096)
 def iso(time: int) -> str:
     """Write a moment as RFC 3339 text in UTC: `2026-11-20T19:11:01.249Z`."""
     return (_EPOCH + timedelta(milliseconds=time)).isoformat(timespec="milliseconds")[:-6] + "Z"

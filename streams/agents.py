@@ -39,7 +39,7 @@ log = structlog.get_logger()
 
 # Records between two chances for the loop to turn: ten milliseconds or two of work, and enough for bundles worth their
 # name. Only a backlog fills a slice.
-SLICE = 1_000
+SLICE = 2_000
 # The same for bundles, in bytes: a record of our own logs has about 250.
 SLICE_BYTES = 250 * SLICE
 # How long the note about a failure may take before the process ends without it.

@@ -112,7 +112,10 @@ class Outbox:
             epoch.since = now_s()
         epoch.sent += 1
         try:
-            self._producer.produce(topic, value, key, partition, epoch.on_delivery, headers=list(headers))
+            if headers:
+                self._producer.produce(topic, value, key, partition, epoch.on_delivery, headers=list(headers))
+            else:
+                self._producer.produce(topic, value, key, partition, epoch.on_delivery)
         except (BufferError, KafkaException) as error:
             fail_stop("send.refused", topic=topic, error=str(error))
 

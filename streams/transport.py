@@ -23,6 +23,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+import aiokafka
 import faust
 import msgspec
 from aiokafka.consumer import fetcher
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 SCHEME = "plg"
 # A fetch without records ends after this long: a seek waits for it.
 FETCH_WAIT_S = 0.5
+# How long the broker may keep a fetch that finds nothing. aiokafka has one fetch under way at a time, without those
+# partitions whose records were not yet taken when it began: what comes in these meanwhile waits for its end.
+FETCH_MAX_WAIT_MS = 50
 # How soon to look again while every partition is paused.
 IDLE_S = 0.05
 TRANSPORTS.aliases[SCHEME] = "streams.transport:Transport"
@@ -101,6 +105,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     # On the clock of `now_s`; None before the first join.
     last_heartbeat: float | None = None
+
+    def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS  # noqa: SLF001  # Faust passes 1,500 whatever its settings are
+        return consumer
 
     async def on_start(self) -> None:
         """Start the consumer and listen to its heartbeats."""
