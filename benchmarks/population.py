@@ -57,11 +57,10 @@ def populate(scenario: Scenario, config: Config) -> Population:
     steps = Steps(config)
     messages = (msgspec.json.encode(message) for message in simulate(scenario))
     while lines := list(islice(messages, _LINES)):
-        facts = steps.step_users(0, [record.value for record in steps.ingest(lines)])
+        facts = steps.step_users(steps.ingest(lines))
         while facts:
-            facts = steps.step_workspaces(0, [record.value for record in facts])
-    [users], [workspaces] = steps.users, steps.workspaces
-    return Population(list(_sealed(users)), list(_sealed(workspaces)))
+            facts = steps.step_workspaces(facts)
+    return Population(list(_sealed(steps.users)), list(_sealed(steps.workspaces)))
 
 
 def simulated_population(scenario: Scenario, config: Config) -> Population:

@@ -99,6 +99,7 @@ class Steps:
         self._sent = _Sent()
         self._offsets = {"product": 0}
         users, workspaces = _Table(decode_user_state), _Table(decode_workspace_state)
+        self.users, self.workspaces = users.shard(0), workspaces.shard(0)
         self._river = River(
             config=config,
             engine=Engine(config),

@@ -17,7 +17,7 @@ from signals.errors import BrokenLog
 from signals.event import Event, Tick
 from signals.facts import Command, Fact, Pulse
 from signals.user import UserState
-from signals.workspace import WorkspaceState
+from signals.workspace import PolicyState, WorkspaceState
 
 # A position: the offset above, the index in these bits below.
 _INDEX_BITS = 16
@@ -89,9 +89,12 @@ def decode_user_state(encoded: bytes) -> UserState:
     try:
         return _user_states.decode(encoded)
     except msgspec.MsgspecError as error:
-        raise BrokenLog(
-            "a value of the users' changelog is no user state: was it written by a newer version?"
-        ) from error
+        older = _renamed(encoded, UserState)
+        if older is None:
+            raise BrokenLog(
+                "a value of the users' changelog is no user state: was it written by a newer version?"
+            ) from error
+        return _user_states.decode(older)
 
 
 def decode_workspace_state(encoded: bytes) -> WorkspaceState:
@@ -104,6 +107,34 @@ def decode_workspace_state(encoded: bytes) -> WorkspaceState:
     try:
         return _workspace_states.decode(encoded)
     except msgspec.MsgspecError as error:
-        raise BrokenLog(
-            "a value of the workspaces' changelog is no workspace state: was it written by a newer version?"
-        ) from error
+        older = _renamed(encoded, WorkspaceState, policy=PolicyState)
+        if older is None:
+            raise BrokenLog(
+                "a value of the workspaces' changelog is no workspace state: was it written by a newer version?"
+            ) from error
+        return _workspace_states.decode(older)
+
+
+def _renamed(encoded: bytes, kind: type[msgspec.Struct], **parts: type[msgspec.Struct]) -> bytes | None:
+    """
+    A state that was stored with the full names of its fields, with those of today; None if it is no such state.
+
+    Args:
+        parts: Fields that are structs with stored names of their own.
+    """
+    try:
+        state = msgspec.msgpack.decode(encoded, type=dict[str, msgspec.Raw])
+        for name, part in parts.items():
+            if name in state:
+                fields = msgspec.msgpack.decode(state[name], type=dict[str, msgspec.Raw])
+                state[name] = msgspec.Raw(_msgpack.encode(_with_stored_names(fields, part)))
+        older = _msgpack.encode(_with_stored_names(state, kind))
+        msgspec.msgpack.decode(older, type=kind)
+    except (msgspec.MsgspecError, KeyError):
+        return None
+    return older
+
+
+def _with_stored_names(fields: dict[str, msgspec.Raw], kind: type[msgspec.Struct]) -> dict[str, msgspec.Raw]:
+    stored_as = {field.name: field.encode_name for field in msgspec.structs.fields(kind)}
+    return {stored_as[name]: value for name, value in fields.items()}

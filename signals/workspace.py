@@ -42,7 +42,42 @@ class Recent(msgspec.Struct, array_like=True, frozen=True, gc=False):
     reason: str | None = None
 
 
-class PolicyState(msgspec.Struct, omit_defaults=True, gc=False):
+# What the fields are called where they are stored, as in signals/user.py.
+_POLICY_STORED_AS = {
+    "activated_at": "ac",
+    "held": "h",
+    "quiet": "q",
+    "quiet_until": "qu",
+    "asked": "as",
+    "answers": "an",
+    "alerted": "al",
+    "sent": "s",
+    "open": "o",
+    "pending": "p",
+    "muted": "m",
+    "snoozed_until": "sn",
+    "heard": "he",
+    "recent": "r",
+}
+_STORED_AS = {
+    "since": "s",
+    "until": "u",
+    "newest_day": "n",
+    "members": "m",
+    "signed_up_members": "sm",
+    "is_created": "c",
+    "rings": "r",
+    "name": "na",
+    "domain": "d",
+    "domain_kind": "k",
+    "moved_to": "mv",
+    "is_suspect": "x",
+    "billing": "b",
+    "policy": "p",
+}
+
+
+class PolicyState(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True, rename=_POLICY_STORED_AS, gc=False):
     """
     What policy remembers of a workspace.
 
@@ -70,7 +105,7 @@ class PolicyState(msgspec.Struct, omit_defaults=True, gc=False):
     recent: list[Recent] = []
 
 
-class WorkspaceState(FiredState, omit_defaults=True, gc=False):
+class WorkspaceState(FiredState, omit_defaults=True, forbid_unknown_fields=True, rename=_STORED_AS, gc=False):
     """
     One workspace; a user's personal one has the id `user:<user id>`.
 

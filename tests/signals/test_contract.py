@@ -13,10 +13,12 @@ from signals.engine import (
     decode_user_records,
     decode_user_state,
     decode_workspace_state,
+    encode_state,
     snapshot_json,
 )
 from signals.errors import BrokenLog
 from signals.event import Role
+from signals.workspace import PolicyState
 from tests.signals.builders import ACTIVATION, River, day, event, team
 
 
@@ -133,3 +135,22 @@ def test_record_of_somebody_else_is_refused(decode: object) -> None:
 def test_state_of_somebody_else_stops_the_worker(decode: object) -> None:
     with pytest.raises(BrokenLog, match="changelog"):
         decode(b"\xc1")  # type: ignore[operator]
+
+
+def _in_full(state: msgspec.Struct) -> dict[str, object]:
+    """A state as it was stored when its fields were stored under their full names."""
+    return {
+        name: _in_full(value) if isinstance(value, PolicyState) else value
+        for name, value in msgspec.structs.asdict(state).items()
+    }
+
+
+def test_states_stored_with_the_full_names_of_their_fields_are_still_read() -> None:
+    river = River(ACTIVATION)
+    river.feed(event("ann", "acme", email="ann@walmart.com", roles=[Role.SIGNED_UP, Role.ACTIVATED]))
+    user, workspace = river.user("ann"), river.workspace("acme")
+
+    stored = msgspec.msgpack.encode(_in_full(user)), msgspec.msgpack.encode(_in_full(workspace))
+
+    assert stored[0] != encode_state(user)
+    assert (decode_user_state(stored[0]), decode_workspace_state(stored[1])) == (user, workspace)

@@ -41,7 +41,9 @@ class ByHand:
         self.callbacks: list[Callable[[Any, Any], None]] = []
         self.refuses = False
 
-    def produce(self, _topic: str, _value: Any, _key: Any, _partition: int, on_delivery: Any, headers: Any) -> None:
+    def produce(
+        self, _topic: str, _value: Any, _key: Any, _partition: int, on_delivery: Any, headers: Any = ()
+    ) -> None:
         if self.refuses:
             raise BufferError("Local: Queue full")
         self.callbacks.append(on_delivery)
