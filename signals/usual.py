@@ -1,5 +1,5 @@
 """
-The usual event: somebody is at work in a workspace where he was at work today already, and nothing about him is new.
+The usual event: somebody is at work in a workspace of his, and nothing about him is new but, at most, the day.
 
 Most events are such. What the general way (signals/user.py, signals/telling.py, signals/workspace.py) comes to for them
 is done here without its detours, at a fraction of its cost. tests/signals/test_usual.py holds both against each other
@@ -50,22 +50,26 @@ def take_usual_event(
         or event.user_id in engine.internal_users
     ):
         return None
-    is_at_work = kind is _TRACK and not event.passive
-    if is_at_work and membership.newest_day != engine.days.day_of(time):
-        return None
     domain = user.domain
-    fact: Fact | Pulse
-    if domain is None or engine.kind_of(domain) is not _ENTERPRISE:
-        fact = Pulse(workspace, partition, position, time, event.ingested_at)
-    elif membership.shown != domain:
+    if domain is not None and engine.kind_of(domain) is not _ENTERPRISE:
+        domain = None
+    if domain is not None and membership.shown != domain:
         return None
-    else:
-        fact = passed_through(event, workspace, partition, position)
-        fact.user_id, fact.domain = event.user_id, domain
-    user.order = membership.touched = user.order + 1
+    is_at_work = kind is _TRACK and not event.passive
+    active_day = None
     if is_at_work:
-        membership.active_order = user.order
+        day = engine.days.day_of(time)
+        if membership.newest_day != day:
+            active_day = membership.add_day(day)
+        membership.active_order = user.order + 1
         membership.in_at = max(membership.in_at, time)
+    user.order = membership.touched = user.order + 1
+    if active_day is None and domain is None:
+        return Pulse(workspace, partition, position, time, event.ingested_at)
+    fact = passed_through(event, workspace, partition, position)
+    fact.user_id, fact.domain = event.user_id, domain
+    if active_day is not None:
+        fact.day, fact.prev, fact.next = active_day.day, active_day.prev, active_day.next
     return fact
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from math import ceil
 from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, model_validator
@@ -15,6 +16,7 @@ from signals.units import Duration, Window
 if TYPE_CHECKING:
     from signals.facts import Fact
     from signals.fired import Fired
+    from signals.window import WindowRing
     from signals.workspace import Change, WorkspaceState
 
 
@@ -48,8 +50,9 @@ class MultiUser(WorkspaceRule):
 
     def __init__(self, params: MultiUserParams) -> None:
         self.params = params
-        # Elapsed time between two window ends counts 24 h a day (SIGNALS A9); exactly the cooldown is enough.
-        self._cooldown_days = params.cooldown / timedelta(days=1)
+        # Elapsed time between two window ends counts 24 h a day (SIGNALS A9); exactly the cooldown is enough. The next
+        # end is later than the last all the same.
+        self._days_between = max(1, ceil(params.cooldown / timedelta(days=1)))
 
     @property
     def window(self) -> int:
@@ -58,11 +61,15 @@ class MultiUser(WorkspaceRule):
 
     def judge(self, workspace: WorkspaceState, fact: Fact, change: Change) -> Finding | None:  # noqa: ARG002
         """Judge every window end that the active day has raised, in rising order; the first that qualifies fires."""
-        ring = workspace.rings[self.params.window]
-        last = workspace.fired.get(self.name)
-        for end in change.raised.get(self.params.window, ()):
+        raised = change.raised.get(self.params.window)
+        if not raised:
+            return None
+        ring, last, start = workspace.rings[self.params.window], workspace.fired.get(self.name), raised.start
+        if last is not None and last.end is not None:
+            start = max(start, last.end + self._days_between)
+        for end in range(start, raised.stop):
             users = ring.count(end)
-            if users >= self.params.active_users and self._may_fire(workspace, last, end):
+            if users >= self.params.active_users and self._is_armed(ring, last, end):
                 evidence: Evidence = {
                     "active_users": users,
                     "threshold": self.params.active_users,
@@ -72,15 +79,13 @@ class MultiUser(WorkspaceRule):
                 return Finding(evidence, end=end)
         return None
 
-    def _may_fire(self, workspace: WorkspaceState, last: Fired | None, end: int) -> bool:
+    def _is_armed(self, ring: WindowRing, last: Fired | None, end: int) -> bool:
         if last is None or last.end is None:
             return True
-        if end <= last.end or end - last.end < self._cooldown_days:
-            return False
         forgotten = last.low is not None and last.low <= self.params.rearm_at
         if forgotten:
             return True
-        lowest = workspace.rings[self.params.window].lowest(after=last.end, before=end)
+        lowest = ring.lowest(after=last.end, before=end)
         return lowest is not None and lowest <= self.params.rearm_at
 
     def still_holds(self, workspace: WorkspaceState, day: int) -> bool:
