@@ -112,19 +112,20 @@ class Shard(Generic[S]):
     def get(self, key: str) -> S | None:
         """The state of a subject, or None for one never seen. Whoever changes it calls `touch` afterwards."""
         state = self._states.get(key)
-        if isinstance(state, bytes):
-            state = self._decode(state[_SEAL.size :])
-            self._states[key] = state
-            self._warm.add(key)
-        return state
+        if type(state) is not bytes:
+            return state  # type: ignore[return-value]  # mypy does not narrow by `type`
+        decoded = self._states[key] = self._decode(state[_SEAL.size :])
+        self._warm.add(key)
+        return decoded
 
     def touch(self, key: str, state: S, offset: int) -> None:
         """Keep a state that a record at `offset` has made or changed: it joins the next checkpoint."""
         state.at = offset
         self._states[key] = state
         self.dirty.add(key)
-        if state.due is not None and self._scheduled.get(key) != state.due:
-            self._schedule(key, state.due)
+        due = state.due
+        if due is not None and self._scheduled.get(key) != due:
+            self._schedule(key, due)
 
     def due(self, until: int) -> list[tuple[int, str]]:
         """

@@ -243,7 +243,8 @@ class River:
                     else:
                         out.facts.clear()
                 count += len(items)
-            shard.fence.end = record.offset + 1
+        # A barrier never falls inside a slice, so once is enough.
+        shard.fence.end = bundles[-1].offset + 1
         self._to_workspaces.flush()
         self.metrics.facts += facts
         return count
