@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test explore chaos test-the-tests check bench soak format lock clean
+.PHONY: help setup run test explore chaos test-the-tests check bench bench-all soak format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -49,8 +49,13 @@ check: setup ## format, lint, types, import rules and the fast tests
 	$(PY) -m check_jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(PY) -m pytest -q -n 2 -m "not river"
 
-bench: setup ## events per second against other engines and a plain loop; what bad records cost
+bench: setup ## events per second against other engines and a plain loop, and the river in bad cases (half an hour)
 	$(PY) -m benchmarks
+	$(PY) -m benchmarks.cases
+
+bench-all: bench ## besides, latency beside a bare relay, what it costs, what bad records cost (two hours)
+	$(PY) -m benchmarks.latency
+	$(PY) -m benchmarks.cost
 	$(PY) -m benchmarks.bad_input
 
 soak: setup ## memory and open files of a fixed population over ten minutes (FOR=30m for longer)

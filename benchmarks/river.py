@@ -26,7 +26,8 @@ from streams.replaying import Replay, read_lines
 from streams.settings import Settings
 from streams.topics import Topics
 
-EVENTS = 100_000
+# So many that what happens at both ends of a run (the last checkpoint, the last look at the lag) is a small part of it.
+EVENTS = 200_000
 _ROOT = Path(__file__).resolve().parent.parent
 _CACHE = _ROOT / ".cache" / "bench"
 _DEMO_CONFIG = _ROOT / "config" / "demo.yaml"
