@@ -20,7 +20,7 @@ And three ways to lose records around rebalances, with tests in tests/streams/te
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import aiokafka
@@ -126,6 +126,23 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         coordinator._do_heartbeat = observed  # noqa: SLF001
 
 
+class _RestOf:
+    """What is left of a coroutine that has been stepped by hand up to where it waits for something."""
+
+    def __init__(self, begun: Coroutine[Any, Any, None], waits_for: Any) -> None:
+        self._begun = begun
+        self._waits_for = waits_for
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        try:
+            yield self._waits_for
+        except BaseException as error:
+            # It was cancelled while it waited.
+            self._begun.throw(error)
+            raise
+        yield from self._begun.__await__()
+
+
 class CheckpointConsumer(BaseConsumer):
     """What is ours of a Faust consumer, whatever carries the records: batches in, checkpoints committed."""
 
@@ -229,7 +246,13 @@ class CheckpointConsumer(BaseConsumer):
         )
         # Before the wait: a rebalance during it seeks, and what it seeks to must not be overwritten afterwards.
         self._read_offset[tp] = last.offset + 1
-        await self.wait_first(self.callback(message), self.suspend_flow.wait())
+        handing_over = cast("Coroutine[Any, Any, None]", self.callback(message))
+        try:
+            waits_for = handing_over.send(None)
+        except StopIteration:
+            # There was room in the agent's queue, as nearly always: no task is made for that.
+            return
+        await self.wait_first(_RestOf(handing_over, waits_for), self.suspend_flow.wait())
 
     # -- commits
 

@@ -369,3 +369,44 @@ def test_a_worker_that_must_not_go_on_exits_with_70() -> None:
 
     assert ended.returncode == EXIT_FAILED == 70
     assert b"test.ended" in ended.stdout + ended.stderr
+
+
+async def _takes_two(first: asyncio.Future[int], said: list[object]) -> None:
+    try:
+        said.append(await first)
+        said.append(await asyncio.sleep(0, "slept"))
+    except asyncio.CancelledError:
+        said.append("cancelled")
+        raise
+
+
+@pytest.mark.parametrize("is_early", [True, False])
+def test_a_coroutine_stepped_by_hand_goes_on_where_it_waits(is_early: bool) -> None:
+    async def run() -> list[object]:
+        first: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        said: list[object] = []
+        begun = _takes_two(first, said)
+        rest = transport._RestOf(begun, begun.send(None))
+        if is_early:
+            first.set_result(7)
+        going_on = asyncio.ensure_future(rest)
+        await asyncio.sleep(0)
+        if not is_early:
+            first.set_result(7)
+        await going_on
+        return said
+
+    assert asyncio.run(run()) == [7, "slept"]
+
+
+def test_a_coroutine_stepped_by_hand_can_be_cancelled_where_it_waits() -> None:
+    async def run() -> list[object]:
+        said: list[object] = []
+        begun = _takes_two(asyncio.get_running_loop().create_future(), said)
+        going_on = asyncio.ensure_future(transport._RestOf(begun, begun.send(None)))
+        await asyncio.sleep(0)
+        going_on.cancel()
+        await asyncio.gather(going_on, return_exceptions=True)
+        return said
+
+    assert asyncio.run(run()) == ["cancelled"]
