@@ -1,5 +1,5 @@
 """
-The usual record: a track call of a known user in a workspace, every id a text, its time in the usual form.
+The usual record: a track or page call in a workspace, every id a text, its time in the usual form.
 
 Most records are such. Of them the parser makes only what is read, skipping the rest, and none of the second paths of
 the config are looked at; whatever is not usual is left to the general way (signals/formats/segment.py), which comes to
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from signals.formats.meanings import Meaning, Meanings
 
 _TRACK = EventType.TRACK
+_KINDS = {kind.value: kind for kind in (EventType.TRACK, EventType.PAGE, EventType.SCREEN)}
 # The first text that is neither empty nor begins with a blank.
 _FIRST = "!"
-_FIELDS = ("type", "event_name", "user_id", "anonymous_id", "message_id", "time")
+_FIELDS = ("type", "event_name", "page_name", "user_id", "anonymous_id", "message_id", "time")
+_OPTIONAL = ("event_name", "page_name", "user_id", "anonymous_id")
 
 
 class _Holder(Protocol):
@@ -36,8 +38,10 @@ class _Holder(Protocol):
 class _Record(Protocol):
     """A record as it is parsed, whatever its keys are called; the workspace stands below another key."""
 
-    event_name: str
-    user_id: str
+    type: str
+    event_name: str | None
+    page_name: str | None
+    user_id: str | None
     anonymous_id: str | None
     message_id: str
     time: str
@@ -60,10 +64,13 @@ class UsualRecords:
         # an id.
         self._max_bytes = min(config.limits.max_event_bytes, 2 * MAX_DEPTH, config.limits.max_id_chars)
         self._max_name = config.limits.max_text_chars
-        self._has_other_visitors = len(config.identity.anonymous_id) > 1
+        paths = config.identity
+        self._has_other_users = len(paths.user_id) > 1
+        self._has_other_visitors = len(paths.anonymous_id) > 1
+        self._has_other_names = len(paths.page_name) > 1
         self._parse = _parser(config)
 
-    def read(  # each of them says that the record is not usual
+    def read(  # noqa: PLR0911  # each of them says that the record is not usual
         self, value: bytes, latest: int | None, source: Source
     ) -> tuple[Event, Meaning, object] | None:
         """
@@ -91,24 +98,25 @@ class UsualRecords:
             record = self._parse(value)
         except msgspec.MsgspecError:
             return None
-        user, visitor, message, name, moment = (
-            record.user_id,
-            record.anonymous_id,
-            record.message_id,
-            record.event_name,
-            record.time,
-        )
-        workspace = record.holder.workspace_id
+        user, visitor, message, kind = record.user_id, record.anonymous_id, record.message_id, _KINDS[record.type]
+        workspace, name = record.holder.workspace_id, record.event_name if kind is _TRACK else record.page_name
         # A text that is empty or begins with a blank comes before this one; only a blank one is no id or name.
-        if user < _FIRST or workspace < _FIRST or message < _FIRST or name < _FIRST or len(name) > self._max_name:
+        if workspace < _FIRST or message < _FIRST:
+            return None
+        if self._has_other_users if user is None else user < _FIRST:
             return None
         if self._has_other_visitors if visitor is None else visitor < _FIRST:
             return None
-        meaning = self._meanings.of(name)
-        time = parse_usual_time(moment)
+        if name is None:
+            if kind is _TRACK or self._has_other_names:
+                return None
+        elif name < _FIRST or len(name) > self._max_name:
+            return None
+        meaning = self._meanings.of(name if kind is _TRACK else None)
+        time = parse_usual_time(record.time)
         if meaning.about_member or time is None or (latest is not None and time > latest):
             return None
-        event = Event(message, _TRACK, time, source, name, meaning.roles, meaning.passive, user, visitor, workspace)
+        event = Event(message, kind, time, source, name, meaning.roles, meaning.passive, user, visitor, workspace)
         return event, meaning, record.properties
 
 
@@ -121,9 +129,8 @@ def _parser(config: Config) -> Callable[[bytes], _Record] | None:
         return None
     # What is not as these types say is not usual.
     holder = msgspec.defstruct("Holder", [("workspace_id", str)], rename={"workspace_id": place[1]}, gc=False)
-    texts = [(name, str) for name in _FIELDS if name not in {"type", "anonymous_id"}]
-    fields = [*texts, ("type", Literal["track"]), ("holder", holder)]
-    optional = [("anonymous_id", str | None, None), ("properties", Any, None)]
+    fields = [("type", Literal["track", "page", "screen"]), ("message_id", str), ("time", str), ("holder", holder)]
+    optional = [*((name, str | None, None) for name in _OPTIONAL), ("properties", Any, None)]
     keys_of = {name: keys[0] for name, keys in paths.items()} | {"holder": place[0]}
     record = msgspec.defstruct("Record", [*fields, *optional], rename=keys_of, gc=False)
     return cast("Callable[[bytes], _Record]", msgspec.json.Decoder(record).decode)

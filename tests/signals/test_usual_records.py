@@ -92,7 +92,7 @@ def _spoilt(r: random.Random) -> bytes:
 
 def _changed(r: random.Random) -> bytes:
     record = dict(RECORD)
-    names = [*record, "visitor", "team", "groupId", "receivedAt", "originalTimestamp", "traits"]
+    names = [*record, "name", "visitor", "team", "groupId", "receivedAt", "originalTimestamp", "traits"]
     values = (None, "", " ", "\u00a0", "x" * 65, "x" * 17, 5, 5.0, True, [], {}, {"id": "t1"}, {"groupId": 7}, "track")
     for _ in range(r.randint(1, 3)):
         name = r.choice(names)
@@ -102,6 +102,10 @@ def _changed(r: random.Random) -> bytes:
             times = ("2026-11-20T12:05:00.001Z", "2026-11-20 12:00:00.000Z", "2026-11-20T12:00:00,000Z", NOW)
             record[name] = r.choice(times if "imestamp" in name else values)
     if r.random() < 0.3:
+        record |= {"type": r.choice(("page", "screen")), "name": r.choice(("Pricing", None, "", " ", 7, "x" * 17))}
+        if r.random() < 0.5:
+            record.pop("event", None)
+    elif r.random() < 0.3:
         record["event"] = r.choice(("Email Opened", "Report Shared", "Account Removed User", "Plan Changed", "x" * 20))
     return json.dumps(record, ensure_ascii=r.random() < 0.5).encode("utf-8", "surrogatepass")
 
