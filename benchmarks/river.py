@@ -95,7 +95,7 @@ class RiverBench:
     folder: Path
 
     def __post_init__(self) -> None:
-        self._admin = AdminClient({"bootstrap.servers": self.kafka, "log_level": 0})
+        self._admin = self._connected()
         self._count = 0
 
     def fill(self) -> None:
@@ -165,8 +165,12 @@ class RiverBench:
         try:
             return any(answer.result(_TIMEOUT_S).offset > 0 for answer in answers)
         except KafkaException:
-            # A topic made a moment ago has no leader yet.
+            # A topic made a moment ago has no leader yet; this client may remember that for ever.
+            self._admin = self._connected()
             return False
+
+    def _connected(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self.kafka, "log_level": 0})
 
     def _wait(self, worker: subprocess.Popen[bytes], log: Path, is_there: Callable[[], bool]) -> _Moment:
         give_up_at = time.monotonic() + _LIMIT_S
