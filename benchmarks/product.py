@@ -17,8 +17,8 @@ def recorded(stage: Stage, events: Path) -> list[Sent]:
 
 
 def _keyed(stage: Stage, lines: Iterable[bytes]) -> Iterator[Sent]:
-    decode = SegmentDecoder(stage.config).decode
+    decoder = SegmentDecoder(stage.config)
     for number, line in enumerate(lines):
-        event = decode(line, None, Source(stage.source, 0, number))
+        event = decoder.decode(line, None, Source(stage.source, 0, number))
         key = event.user_id or event.anonymous_id or event.workspace_id or ""
-        yield stage.source, stage.topics.of(key), key.encode(), line, event.received_at or event.time
+        yield stage.source, stage.topics.of(key), key.encode(), line, decoder.received_at(line) or event.time
