@@ -283,7 +283,8 @@ def _apply_to_workspace(  # a case is made only where policy is asked: most fact
         policy.receive(case, fact)
         _bound(case)
         return
-    was_open = policy.is_open(workspace, engine)
+    # Most gates are open; that much is seen without a call.
+    was_open = workspace.policy.activated_at is not None or policy.is_open(workspace, engine)
     change = apply_fact(workspace, fact, engine.watched, engine.terms)
     has_opened = not was_open and policy.is_open(workspace, engine)
     if change.plan is not None and workspace.has_converted(change.plan):

@@ -112,18 +112,21 @@ class Checkpoint:
             if not is_idle():
                 await self.run()
 
-    def _take(self) -> tuple[list[tuple[str, int, bytes, bytes]], dict[TP, int]]:
-        writes: list[tuple[str, int, bytes, bytes]] = []
+    def _take(self) -> tuple[list[tuple[str, int, list[tuple[bytes, bytes]]]], dict[TP, int]]:
+        writes: list[tuple[str, int, list[tuple[bytes, bytes]]]] = []
         offsets = dict(self._positions())
         for input_topic, table in self._tables.items():
             changelog = table.changelog_topic_name
             for partition, end, changes in table.take_changes():
                 offsets[TP(input_topic, partition)] = end
-                writes.extend((changelog, partition, key, value) for key, value in changes)
+                if changes:
+                    writes.append((changelog, partition, changes))
         return writes, offsets
 
-    async def _write(self, writes: list[tuple[str, int, bytes, bytes]]) -> None:
+    async def _write(self, writes: list[tuple[str, int, list[tuple[bytes, bytes]]]]) -> None:
         # One partition of a changelog gets its states and then its fence; the outbox keeps that order.
-        for topic, partition, key, value in writes:
-            self._sender.send(topic, partition, key, value)
+        send = self._sender.send
+        for topic, partition, changes in writes:
+            for key, value in changes:
+                send(topic, partition, key, value)
         await self._sender.durable(self._sender.barrier())
