@@ -41,6 +41,7 @@ from streams.snapshots import Snapshots
 from streams.tables import StateTable
 from streams.topics import Topics
 from streams.transport import Consumer
+from streams.worker import spare_collections
 
 _RULE = "multi_user"
 # `at` and `due`, 8 bytes each, stand before every stored state (signals/shard.py).
@@ -160,6 +161,7 @@ async def _run(job: Job) -> None:
     consumer.checkpoint = checkpoint.run
     consumer.gapless = frozenset({topics.workspace_facts})
     await app.start()
+    spare_collections()
     every = asyncio.get_running_loop().create_task(
         checkpoint.run_every(settings.checkpoint_s, lambda: bool(app.rebalancing or app.in_recovery))
     )
