@@ -13,6 +13,8 @@ from streams.endings import fail_stop, now_s
 
 # Above this many unacknowledged sends the agents wait: memory stays bounded and a slow broker is felt upstream.
 MAX_OUTSTANDING = 100_000
+# The same in bytes, since a bundle is many records; far below `queue.buffering.max.kbytes`, where sends are refused.
+MAX_OUTSTANDING_BYTES = 64 * 1024 * 1024
 # One dead letter may carry a record as large as the broker of the customer's topic allows.
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 # librdkafka's own framing of a record batch; a value this close to the limit would be refused late.
@@ -25,6 +27,7 @@ class Epoch:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.sent = 0
         self.acked = 0
+        self.sent_bytes = 0
         self.since = now_s()
         self._closed = False
         self._loop = loop
@@ -111,6 +114,8 @@ class Outbox:
         if epoch.sent == epoch.acked:
             epoch.since = now_s()
         epoch.sent += 1
+        if value is not None:
+            epoch.sent_bytes += len(value)
         try:
             if headers:
                 self._producer.produce(topic, value, key, partition, epoch.on_delivery, headers=list(headers))
@@ -142,10 +147,16 @@ class Outbox:
         """Sends not acknowledged yet."""
         return sum(epoch.sent - epoch.acked for epoch in list(self._epochs))
 
+    @property
+    def outstanding_bytes(self) -> float:
+        """About how many bytes are not acknowledged yet: the sends of an epoch are taken to be of one size."""
+        epochs = [epoch for epoch in list(self._epochs) if epoch.sent > epoch.acked]
+        return sum(epoch.sent_bytes * (1 - epoch.acked / epoch.sent) for epoch in epochs)
+
     async def room(self) -> None:
         """Give way to the loop, and wait while too much is unacknowledged."""
         await asyncio.sleep(0)
-        while self.outstanding > MAX_OUTSTANDING:  # noqa: ASYNC110  # acknowledgements come from another thread
+        while self.outstanding > MAX_OUTSTANDING or self.outstanding_bytes > MAX_OUTSTANDING_BYTES:  # noqa: ASYNC110  # acknowledgements come from another thread
             await asyncio.sleep(0.005)
 
     def oldest_unacked_s(self) -> float:

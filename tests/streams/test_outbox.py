@@ -197,3 +197,23 @@ def test_a_record_above_the_limit_ends_the_process_before_it_is_sent(endings: li
 
     assert run_virtually(steps()) == 1
     assert endings == ["send.too_large"]
+
+
+@pytest.mark.parametrize(("size", "waits"), [(5, False), (6, True)])
+def test_room_waits_above_the_limit_of_bytes_and_not_at_it(
+    monkeypatch: pytest.MonkeyPatch, size: int, waits: bool
+) -> None:
+    monkeypatch.setattr(outbox_module, "MAX_OUTSTANDING_BYTES", 10)
+
+    async def steps() -> tuple[bool, bool]:
+        producer = ByHand()
+        outbox = outbox_over(producer)
+        for _ in range(2):
+            outbox.send("facts", 0, None, b"1" * size)
+        waiting = asyncio.ensure_future(outbox.room())
+        has_waited = not await _is_done(waiting)
+        producer.acknowledge()
+        await asyncio.sleep(1)
+        return has_waited, waiting.done()
+
+    assert run_virtually(steps()) == (waits, True)
