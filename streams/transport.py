@@ -20,72 +20,28 @@ And three ways to lose records around rebalances, with tests in tests/streams/te
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import aiokafka
 import faust
-import msgspec
-from aiokafka.consumer import fetcher
 from faust.transport.consumer import Consumer as BaseConsumer
 from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 
 from streams.endings import fail_stop, now_s
+from streams.fetching import FETCH_MAX_WAIT_MS, FetchedRecord
 
 if TYPE_CHECKING:
-    from aiokafka.record.default_records import DefaultRecord
     from mode.types import ServiceT
 
 SCHEME = "plg"
 # A fetch without records ends after this long: a seek waits for it.
 FETCH_WAIT_S = 0.5
-# How long the broker may keep a fetch that finds nothing. aiokafka has one fetch under way at a time, without those
-# partitions whose records were not yet taken when it began: what comes in these meanwhile waits for its end.
-FETCH_MAX_WAIT_MS = 50
 # How soon to look again while every partition is paused.
 IDLE_S = 0.05
 TRANSPORTS.aliases[SCHEME] = "streams.transport:Transport"
-
-
-class FetchedRecord(msgspec.Struct, gc=False):
-    """A record as it was fetched; `aiokafka.ConsumerRecord`, a dataclass of eleven fields, costs much more."""
-
-    topic: str
-    partition: int
-    offset: int
-    # Unix milliseconds, -1 where the broker has none.
-    timestamp: int
-    timestamp_type: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
-
-
-class FetchedRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka is not typed here
-    """What was fetched of a partition, read without a detour for each record."""
-
-    def __iter__(self) -> Iterator[FetchedRecord]:
-        """The generator itself; the base class steps it from Python."""
-        records: Iterator[FetchedRecord] = self._records_iterator
-        return records
-
-    def _consumer_record(self, tp: TP, record: DefaultRecord) -> FetchedRecord:
-        return FetchedRecord(
-            tp.topic,
-            tp.partition,
-            record.offset,
-            record.timestamp,
-            record.timestamp_type,
-            record.key,
-            record.value,
-            record.headers,
-        )
-
-
-# aiokafka has no hook for it; its version is pinned.
-fetcher.PartitionRecords = FetchedRecords
 
 
 class PassThroughSchema(faust.Schema[Any, Any]):

@@ -232,7 +232,7 @@ def test_domain_that_only_ends_like_ours_is_not_internal() -> None:
 def test_hash_that_only_overlaps_two_others_is_no_duplicate() -> None:
     user = UserState()
     user.admit_id("e1")
-    user.recent = b"abc" + user.recent + b"defgh"
+    user.recent = bytearray(b"abc") + user.recent + b"defgh"
 
     assert user.admit_id("e1")
     assert not user.admit_id("e1")
