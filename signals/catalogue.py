@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from signals.rules.activated import Activated
@@ -23,18 +24,31 @@ from signals.rules.signed_up import SignedUp
 from signals.rules.usage_limit import UsageLimit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from signals.config import Config
     from signals.domains import Domains
-    from signals.rule import UserRule, WorkspaceRule
+    from signals.rule import DerivedRule, Rule, UserRule, UserTimer, WorkspaceRule, WorkspaceTimer
 
 
-def catalogue(config: Config, domains: Domains) -> tuple[dict[UserRule, bool], dict[WorkspaceRule, bool]]:
-    """
-    Build the rules.
+@dataclass(frozen=True)
+class Catalogue:
+    """The rules by what asks them, and of each whether it is switched on."""
 
-    Returns:
-        Those of user scope and those of workspace scope, and of each whether it is switched on.
-    """
+    users: dict[UserRule, bool]
+    user_timers: dict[UserTimer, bool]
+    workspaces: dict[WorkspaceRule, bool]
+    workspace_timers: dict[WorkspaceTimer, bool]
+    derived: dict[DerivedRule, bool]
+
+    def all(self) -> Iterator[Rule]:
+        """Every rule, switched on or not."""
+        for group in (self.users, self.user_timers, self.workspaces, self.workspace_timers, self.derived):
+            yield from group
+
+
+def catalogue(config: Config, domains: Domains) -> Catalogue:
+    """Build the rules."""
     params = config.signals
     users: dict[UserRule, bool] = {
         SignedUp(params.signed_up): params.signed_up.enabled,
@@ -57,4 +71,7 @@ def catalogue(config: Config, domains: Domains) -> tuple[dict[UserRule, bool], d
         SeatsRemoved(params.seats_removed): params.seats_removed.enabled,
         Cancelled(params.cancelled): params.cancelled.enabled,
     }
-    return users, workspaces
+    user_timers: dict[UserTimer, bool] = {}
+    workspace_timers: dict[WorkspaceTimer, bool] = {}
+    derived: dict[DerivedRule, bool] = {}
+    return Catalogue(users, user_timers, workspaces, workspace_timers, derived)

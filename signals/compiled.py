@@ -12,13 +12,15 @@ import msgspec
 
 from signals.billing import Terms
 from signals.catalogue import catalogue
+from signals.config import Clock
 from signals.domains import Domains
 from signals.event import Role
 from signals.moments import Days
 from signals.names import zone_of
 from signals.quiet import Quiet
 from signals.room import workspace_room
-from signals.rule import Rule, Trigger, UserRule, WorkspaceRule
+from signals.rule import Rule, Trigger, UserRule, UserTimer, WorkspaceRule, WorkspaceTimer
+from signals.timers import key_of, rule_of
 from signals.units import milliseconds
 
 if TYPE_CHECKING:
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
     from signals.domains import DomainKind
     from signals.facts import Fact
     from signals.selling import Route
-    from signals.workspace import Change
+    from signals.timers import Timer
+    from signals.user import UserState
+    from signals.workspace import Change, WorkspaceState
 
 # The root of all ids of this project: never change it, or every signal would be new to every sink.
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://plg-signals.invalid/")
@@ -35,8 +39,17 @@ _NAMESPACE_BYTES = NAMESPACE.bytes
 # The two highest bits of this digit of an id are 1 and 0 (RFC 9562, 4.1).
 _VARIANTS = {digit: f"{int(digit, 16) & 3 | 8:x}" for digit in "0123456789abcdef"}
 # In the order of the key of `Engine.for_fact`.
-_CAUSES = (Trigger.MEMBERS, Trigger.ACTIVE_DAY, Trigger.DOMAIN, Trigger.PLAN, Trigger.SEATS, Trigger.USAGE)
-_Changed = tuple[bool, bool, bool, bool, bool, bool]
+_CAUSES = (
+    Trigger.MEMBERS,
+    Trigger.ACTIVE_DAY,
+    Trigger.DOMAIN,
+    Trigger.PLAN,
+    Trigger.SEATS,
+    Trigger.USAGE,
+    Trigger.VOLUME,
+    Trigger.CHAMPION,
+)
+_Changed = tuple[bool, bool, bool, bool, bool, bool, bool, bool]
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -62,9 +75,16 @@ class Engine:
         self.days = Days(config.zone)
         limits = config.limits
         self.terms = Terms(config.plans, self.days, limits.metrics_per_workspace, limits.fired_keys)
-        users, workspaces = catalogue(config, domains)
+        found = catalogue(config, domains)
+        users, workspaces = found.users, found.workspaces
+        self.user_timers: dict[str, UserTimer] = {rule.name: rule for rule, is_on in found.user_timers.items() if is_on}
+        self.workspace_timers: dict[str, WorkspaceTimer] = {
+            rule.name: rule for rule, is_on in found.workspace_timers.items() if is_on
+        }
+        # Asked last, about what has fired.
+        self.derived = tuple(rule for rule, is_on in found.derived.items() if is_on)
         # All of them, switched off or not: what fired earlier can still be named.
-        self.by_name: dict[str, Rule] = {rule.name: rule for rule in (*users, *workspaces)}
+        self.by_name: dict[str, Rule] = {rule.name: rule for rule in found.all()}
         self._user_rules = [rule for rule, is_on in users.items() if is_on]
         self._workspace_rules = [rule for rule, is_on in workspaces.items() if is_on]
         # By window length: the signals that look back at window ends after their last firing.
@@ -72,6 +92,7 @@ class Engine:
         for rule in self._workspace_rules:
             if rule.window is not None:
                 self.watched[rule.window] = (*self.watched.get(rule.window, ()), rule.name)
+        self.is_wall = config.clock is Clock.WALL
         self.is_gated = bool(config.events.activated)
         self.assumed_activated_before = _first_instant(config)
         self.workspaces_per_user = limits.workspaces_per_user
@@ -110,6 +131,8 @@ class Engine:
             change.plan is not None,
             change.seats is not None,
             change.usage is not None,
+            fact.core != (),
+            fact.champion is not None,
         )
         key = (changed, fact.roles)
         rules = self._asked_of_workspaces.get(key)
@@ -119,6 +142,16 @@ class Engine:
             rules = tuple(rule for rule in self._workspace_rules if not rule.triggers.isdisjoint(triggers))
             self._asked_of_workspaces[key] = rules
         return rules
+
+    def user_due(self, user: UserState, key: str, timer: Timer) -> int | None:
+        """When a user's timer is due; None if nobody waits for it any more."""
+        rule = self.user_timers.get(rule_of(key))
+        return None if rule is None else rule.due(user, key_of(key), timer)
+
+    def workspace_due(self, workspace: WorkspaceState, key: str, timer: Timer) -> int | None:
+        """When a workspace's timer is due; None if nobody waits for it any more."""
+        rule = self.workspace_timers.get(rule_of(key))
+        return None if rule is None else rule.due(workspace, key_of(key), timer)
 
     def route_of(self, signal: str) -> Route | None:
         """The route that makes alerts of a signal, None if nobody is to hear of it."""

@@ -15,6 +15,7 @@ from signals.attempts import Attempt, add_attempt
 from signals.billing import NOTHING_PASSED, UsageStep, text
 from signals.bounds import bound_user, bound_workspace, is_too_large
 from signals.case import Case
+from signals.clock import move_user_clock, move_workspace_clock
 from signals.codec import (
     decode_fact_records,
     decode_user_records,
@@ -26,7 +27,7 @@ from signals.codec import (
 from signals.compiled import Engine
 from signals.event import PASSIVE_ROLES, Event, Role, Tick
 from signals.facts import Command, Fact, FactKind, Note, Order, Outputs, Pulse
-from signals.judging import judge_user, judge_workspace
+from signals.judging import fire_derived, judge_user, judge_workspace
 from signals.shard import Coordinate, Fence, Shard
 from signals.snapshot import snapshot_json
 from signals.telling import Place, facts_of, passed_through
@@ -56,7 +57,7 @@ __all__ = [
 ]
 
 
-def step_user(  # the last one only spares making it anew
+def step_user(  # noqa: C901 - a call less per event
     shard: Shard[UserState],
     record: Event | Tick,
     position: int,
@@ -82,8 +83,8 @@ def step_user(  # the last one only spares making it anew
         out = Outputs()
     fence = shard.fence
     if type(record) is Tick:
-        # No rule of user scope has a timer: nothing can be due.
-        _take_tick(shard, record, engine, out)
+        if _take_tick(shard, record, engine, out):
+            _fire_due_users(shard, record.time, Place(partition, position), engine, out)
         return out
     key, source = record.subject, record.source
     user = shard.get(key)
@@ -97,6 +98,10 @@ def step_user(  # the last one only spares making it anew
         out.notes.append(Note.DUPLICATE)
         return out
     if record.user_id is not None:
+        if user.due is not None and user.due < record.time:
+            # An event moves its user's clock first; one exactly at the due time comes before the timer.
+            now, place = record.ingested_at, Place(partition, position)
+            move_user_clock(record.user_id, user, record.time - 1, now, place, "", engine, out)
         usual = take_usual_event(user, record, partition, position, engine)
         if usual is not None:
             out.facts.append(usual)
@@ -207,6 +212,22 @@ def _take_tick(shard: Shard[UserState] | Shard[WorkspaceState], tick: Tick, engi
     return True
 
 
+def _fire_due_users(shard: Shard[UserState], time: int, place: Place, engine: Engine, out: Outputs) -> None:
+    for due, key in shard.due(time):
+        user = shard.get(key)
+        if user is None:
+            continue
+        if place.position <= user.at:
+            # As below.
+            shard.touch(key, user, user.at)
+            continue
+        # Padded, so that the order of the texts is that of the times.
+        order = f"{due:015d}:{key}"
+        now = time if engine.is_wall else None
+        move_user_clock(key.removeprefix("user:"), user, time, now, place, order, engine, out)
+        shard.touch(key, user, place.position)
+
+
 def _fire_due(shard: Shard[WorkspaceState], time: int, position: int, engine: Engine, out: Outputs) -> None:
     for _, key in shard.due(time):
         workspace = shard.get(key)
@@ -217,7 +238,7 @@ def _fire_due(shard: Shard[WorkspaceState], time: int, position: int, engine: En
             shard.touch(key, workspace, workspace.at)
             continue
         case = Case(key, workspace, time, time, engine, out, shard.fence.muted)
-        policy.fire_due(case, time)
+        move_workspace_clock(case, time)
         _bound(case)
         shard.touch(key, workspace, position)
 
@@ -228,7 +249,7 @@ def _apply_to_user(user: UserState, event: Event, place: Place, engine: Engine, 
         user.set_address(address.domain, is_internal=address.is_internal)
         user.email = event.email if engine.shows_email else None
     is_internal = user.has_internal_address or event.user_id in engine.internal_users
-    roles = event.roles
+    roles, fired_before = event.roles, len(out.signals)
     if is_internal:
         # Our own staff change plans and invite people for customers: that counts, nothing else does (SIGNALS A20).
         roles = tuple(role for role in roles if role in PASSIVE_ROLES)
@@ -247,7 +268,7 @@ def _apply_to_user(user: UserState, event: Event, place: Place, engine: Engine, 
         out.notes.append(Note.WORKSPACE_FORGOTTEN)
     if progress.roles and not is_internal:
         judge_user(user, event, progress, engine, out)
-    out.facts.extend(facts_of(user, event, progress, out.signals, place, engine))
+    out.facts.extend(facts_of(user, event, progress, out.signals[fired_before:], place, engine))
     if progress.has_grown or progress.attempt is not None:
         # Nothing else makes a map longer: a firing with a key comes with an attempt.
         bound_user(user, out)
@@ -264,16 +285,18 @@ def _count_attempt(user: UserState, event: Event, engine: Engine, out: Outputs) 
     return attempt
 
 
-def _apply_to_workspace(  # a case is made only where policy is asked: most facts never are
+def _apply_to_workspace(  # noqa: C901 - flat: a case is made only where policy is asked: most facts never are
     workspace: WorkspaceState, fact: Fact, place: Place, muted: Mapping[str, int], engine: Engine, out: Outputs
 ) -> None:
-    kind = fact.kind
+    kind, fired_before = fact.kind, 0
     if kind is _OBSERVED:
         if workspace.due is not None and workspace.due < fact.time:
             # An event moves its workspace's clock first; one exactly at the due time comes before the timer.
             case = _case(workspace, fact, muted, engine, out)
-            policy.fire_due(case, fact.time - 1)
+            # Its signals are judged at their own time; what the event itself raises comes after them.
+            move_workspace_clock(case, fact.time - 1)
             _bound(case)
+            fired_before = len(out.signals)
     elif kind in _ASKING:
         apply_fact(workspace, fact, engine.watched, engine.terms)
         policy.answer(_case(workspace, fact, muted, engine, out), fact, place.partition, place.position)
@@ -289,16 +312,20 @@ def _apply_to_workspace(  # a case is made only where policy is asked: most fact
     has_opened = not was_open and policy.is_open(workspace, engine)
     if change.plan is not None and workspace.has_converted(change.plan):
         policy.close(_case(workspace, fact, muted, engine, out), "converted")
-    if kind is _OBSERVED:
+    if kind is _OBSERVED or fact.champion is not None:
         if change.usage is not None:
             _take_in_usage(change, change.usage, _case(workspace, fact, muted, engine, out))
         asked = engine.for_fact(fact, change)
         if asked:
             judge_workspace(workspace, fact, asked, change, engine, out)
-    if fact.signals or out.signals or has_opened:
+    firings = [*fact.signals, *out.signals[fired_before:]]
+    if firings or has_opened or change.is_derived:
         case = _case(workspace, fact, muted, engine, out)
-        policy.judge(case, [*fact.signals, *out.signals], has_opened=has_opened, is_asked=fact.is_asked)
+        firings += fire_derived(case, firings, fact.time, fact.event_id, fact.cause, fact.user_id)
+        policy.judge(case, firings, has_opened=has_opened, is_asked=fact.is_asked)
         _bound(case)
+    elif change.has_timers:
+        policy.set_due(_case(workspace, fact, muted, engine, out))
 
 
 def _bound(case: Case) -> None:

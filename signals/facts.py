@@ -21,8 +21,14 @@ from signals.shard import Coordinate
 
 
 class Slot(IntEnum):
-    """The fixed place of each kind of fact among those of one record; 0 to 15 are for timers."""
+    """
+    The fixed place of each kind of fact among those of one record.
 
+    0 to 15 are for what timers of the event's own user fire before it, in the order of firing: its state has all of
+    them or none, so that a replay gives each the place that it had.
+    """
+
+    FIRED = 0
     MOVED = 16
     OBSERVED = 17
     ENTERED = 18
@@ -43,6 +49,8 @@ class FactKind(StrEnum):
     ENTERED = "entered"
     # Such an answer, from a workspace to another.
     CARRIED = "carried"
+    # A timer of a user of the workspace came due: moves no count and no clock.
+    FIRED = "fired"
 
 
 # Looking a member up in its enum costs more than the comparison.
@@ -144,6 +152,12 @@ class Fact(msgspec.Struct, tag="fact", tag_field="log", omit_defaults=True, gc=F
     domain: str | None = None
     first: tuple[Role, ...] = ()
     signals: tuple[Firing, ...] = ()
+    # Its user was active in the workspace by it.
+    active: bool = False
+    # What is to be added to the workspace's volume: days, and how many core events of each.
+    core: tuple[tuple[int, int], ...] = ()
+    # The user, a power user here, was "removed", or has been "silent" for long.
+    champion: str | None = None
     profile: Profile | None = None
     target: str | None = None
     is_asked: bool = False
@@ -167,7 +181,8 @@ class Pulse(msgspec.Struct, tag="pulse", tag_field="log", omit_defaults=True, gc
     """
     The fact of an event of which nothing is new but its time: somebody was still at work in the workspace at `time`.
 
-    Half of all facts are such; its fields mean what they mean in a `Fact`.
+    Half of all facts are such; its fields mean what they mean in a `Fact`. `event_id` and `cause` are there where the
+    event was activity: the workspace's silence counts from it.
     """
 
     workspace_id: str
@@ -175,6 +190,8 @@ class Pulse(msgspec.Struct, tag="pulse", tag_field="log", omit_defaults=True, gc
     offset: int
     time: int
     ingested_at: int | None = None
+    event_id: str | None = None
+    cause: Source | None = None
 
     @property
     def origin(self) -> str:
@@ -195,8 +212,9 @@ class Pulse(msgspec.Struct, tag="pulse", tag_field="log", omit_defaults=True, gc
             self.offset,
             _OBSERVED_SLOT,
             self.time,
-            "",
-            Source("", -1, -1),
+            self.event_id or "",
+            self.cause or Source("", -1, -1),
+            active=self.event_id is not None,
             ingested_at=self.ingested_at,
         )
 
@@ -360,6 +378,8 @@ class Outputs(msgspec.Struct, gc=False):
 
     facts: list[Fact | Pulse] = []
     signals: list[Firing] = []
+    # Of kind `measure`: sent like signals, judged by nobody.
+    measures: list[Firing] = []
     verdicts: list[Verdict] = []
     alerts: list[Alert] = []
     errors: list[RuleFailure] = []
@@ -367,5 +387,5 @@ class Outputs(msgspec.Struct, gc=False):
 
     def clear(self) -> None:
         """Make room for those of the next record."""
-        for outputs in (self.facts, self.signals, self.verdicts, self.alerts, self.errors, self.notes):
+        for outputs in (self.facts, self.signals, self.measures, self.verdicts, self.alerts, self.errors, self.notes):
             outputs.clear()

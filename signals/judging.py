@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from signals.compiled import Engine, identifier
+from signals.event import Source
 from signals.facts import Decision, Fact, Firing, Outputs, RuleFailure, Verdict
 from signals.rule import Scope
+from signals.timers import key_of, rule_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from signals.case import Case
     from signals.event import Event
     from signals.rule import Finding, Rule, WorkspaceRule
+    from signals.timers import Timer
     from signals.user import Progress, UserState
     from signals.workspace import Change, WorkspaceState
+
+_NOWHERE = Source("", -1, -1)
 
 
 def judge_user(user: UserState, event: Event, progress: Progress, engine: Engine, out: Outputs) -> None:
@@ -29,7 +39,7 @@ def judge_user(user: UserState, event: Event, progress: Progress, engine: Engine
         firing = Firing(
             _signal_id(rule, event.user_id or "", finding, n, engine),
             rule.name,
-            rule.kind,
+            finding.kind or rule.kind,
             Scope.USER,
             n,
             event.time,
@@ -43,9 +53,7 @@ def judge_user(user: UserState, event: Event, progress: Progress, engine: Engine
         )
         out.signals.append(firing)
         if progress.workspace is None:
-            out.verdicts.append(
-                Verdict(firing.id, firing.signal, Decision.UNROUTED, firing.time, reason="it belongs to no workspace")
-            )
+            out.verdicts.append(_unrouted(firing))
 
 
 def judge_workspace(
@@ -63,26 +71,114 @@ def judge_workspace(
         except Exception as error:  # noqa: BLE001 - a broken rule loses its own firing and nothing else
             out.errors.append(_failure(rule, fact.workspace_id, error))
             continue
-        if finding is None:
-            continue
-        n = workspace.record(rule.name, finding.key, fact.time, finding.end)
-        out.signals.append(
-            Firing(
-                _signal_id(rule, fact.workspace_id, finding, n, engine),
-                rule.name,
-                rule.kind,
-                Scope.WORKSPACE,
-                n,
-                fact.time,
-                fact.event_id,
-                fact.cause,
-                finding.key,
-                fact.user_id,
-                fact.workspace_id,
-                finding.evidence,
-                fact.email,
+        if finding is not None:
+            firing = _of_workspace(rule, fact.workspace_id, workspace, finding, fact.time, engine)
+            out.signals.append(
+                msgspec.structs.replace(
+                    firing, event_id=fact.event_id, cause=fact.cause, user_id=fact.user_id, email=fact.email
+                )
             )
-        )
+
+
+def fire_user_timer(
+    subject: str, user: UserState, key: str, timer: Timer, due: int, engine: Engine, out: Outputs
+) -> Firing | None:
+    """Ask the rule of a timer that is due; its signal goes to `out` and is returned."""
+    rule = engine.user_timers.get(rule_of(key))
+    if rule is None:
+        return None
+    try:
+        finding = rule.judge_due(user, key_of(key), timer)
+    except Exception as error:  # noqa: BLE001 - a broken rule loses its own firing and nothing else
+        out.errors.append(_failure(rule, subject, error))
+        return None
+    if finding is None:
+        return None
+    n = user.record(rule.name, finding.key, due, finding.end)
+    firing = Firing(
+        _signal_id(rule, subject, finding, n, engine),
+        rule.name,
+        finding.kind or rule.kind,
+        Scope.USER,
+        n,
+        due,
+        timer.event_id,
+        timer.source,
+        finding.key,
+        subject,
+        timer.workspace,
+        finding.evidence,
+        user.email,
+    )
+    out.signals.append(firing)
+    if firing.workspace_id is None:
+        out.verdicts.append(_unrouted(firing))
+    return firing
+
+
+def fire_workspace_timer(case: Case, key: str, timer: Timer, due: int) -> Firing | None:
+    """Ask the rule of a timer that is due; its signal goes to the outputs of the case and is returned."""
+    rule = case.engine.workspace_timers.get(rule_of(key))
+    if rule is None:
+        return None
+    try:
+        event = rule.event_of(case.workspace, timer)
+        finding = rule.judge_due(case.workspace, key_of(key), timer)
+    except Exception as error:  # noqa: BLE001 - a broken rule loses its own firing and nothing else
+        case.out.errors.append(_failure(rule, case.workspace_id, error))
+        return None
+    if finding is None:
+        return None
+    firing = msgspec.structs.replace(
+        _of_workspace(rule, case.workspace_id, case.workspace, finding, due, case.engine),
+        event_id=event.event_id,
+        cause=event.source,
+    )
+    case.out.signals.append(firing)
+    return firing
+
+
+def fire_derived(
+    case: Case, firings: Sequence[Firing], time: int, event_id: str, cause: Source, user_id: str | None
+) -> list[Firing]:
+    """Ask the rules over signals about what has just fired; theirs go to the outputs of the case and are returned."""
+    found: list[Firing] = []
+    for rule in case.engine.derived:
+        try:
+            finding = rule.judge_derived(case.workspace, firings, time)
+        except Exception as error:  # noqa: BLE001 - a broken rule loses its own firing and nothing else
+            case.out.errors.append(_failure(rule, case.workspace_id, error))
+            continue
+        if finding is not None:
+            firing = _of_workspace(rule, case.workspace_id, case.workspace, finding, time, case.engine)
+            found.append(msgspec.structs.replace(firing, event_id=event_id, cause=cause, user_id=user_id))
+    case.out.signals.extend(found)
+    return found
+
+
+def _of_workspace(
+    rule: Rule, workspace_id: str, workspace: WorkspaceState, finding: Finding, time: int, engine: Engine
+) -> Firing:
+    """Record a finding; the event that it names is the caller's."""
+    n = workspace.record(rule.name, finding.key, time, finding.end)
+    return Firing(
+        _signal_id(rule, workspace_id, finding, n, engine),
+        rule.name,
+        finding.kind or rule.kind,
+        Scope.WORKSPACE,
+        n,
+        time,
+        "",
+        _NOWHERE,
+        finding.key,
+        None,
+        workspace_id,
+        finding.evidence,
+    )
+
+
+def _unrouted(firing: Firing) -> Verdict:
+    return Verdict(firing.id, firing.signal, Decision.UNROUTED, firing.time, reason="it belongs to no workspace")
 
 
 def _signal_id(rule: Rule, subject: str, finding: Finding, n: int, engine: Engine) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from signals import alerting, waiting
 from signals.case import Case
 from signals.facts import Command, Decision, Fact, FactKind, Firing, Heard, Order
+from signals.timers import next_timer
 from signals.units import DAY_MS
 
 if TYPE_CHECKING:
@@ -144,8 +145,14 @@ def close(case: Case, reason: str) -> None:
 
 
 def set_due(case: Case) -> None:
-    """Set the workspace's timer to the earliest moment at which something in it has waited long enough."""
-    case.workspace.due = waiting.next_due(case.workspace)
+    """Set the workspace's clock to the earliest moment at which something in it may be due."""
+    workspace, engine = case.workspace, case.engine
+    waits = waiting.next_due(workspace)
+    found = next_timer(workspace.timers, lambda key, timer: engine.workspace_due(workspace, key, timer))
+    if found is None:
+        workspace.due = waits
+    else:
+        workspace.due = found[0] if waits is None else min(found[0], waits)
 
 
 def _may_hear(case: Case, firing: Firing) -> bool:

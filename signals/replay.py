@@ -76,8 +76,9 @@ class Backtest:
     """
 
     def __init__(self, config: Config, domains: Domains | None = None) -> None:
-        self._decoder = SegmentDecoder(config.model_copy(update={"clock": Clock.EVENTS}))
-        self._engine = Engine(config, domains)
+        played = config.model_copy(update={"clock": Clock.EVENTS})
+        self._decoder = SegmentDecoder(played)
+        self._engine = Engine(played, domains)
         self._ledger = _Ledger(config.hash)
         self._users: Shard[UserState] = Shard(encode_state, decode_user_state)
         self._workspaces: Shard[WorkspaceState] = Shard(encode_state, decode_workspace_state)

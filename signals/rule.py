@@ -12,8 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from signals.event import Role, Scalar
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from signals.event import Event
-    from signals.facts import Fact
+    from signals.facts import Fact, Firing
+    from signals.timers import Timer
     from signals.user import Progress, UserState
     from signals.workspace import Change, WorkspaceState
 
@@ -35,6 +38,8 @@ class Kind(StrEnum):
     EXPANSION = "expansion"
     INTENT = "intent"
     RISK = "risk"
+    # No signal: what the funnel needs to know besides (SIGNALS 8). Policy never sees one.
+    MEASURE = "measure"
 
 
 class Scope(StrEnum):
@@ -53,6 +58,10 @@ class Trigger(StrEnum):
     PLAN = "plan"
     SEATS = "seats"
     USAGE = "usage"
+    # Core events have been added to a day's volume.
+    VOLUME = "volume"
+    # A power user was removed, or has not been active for long.
+    CHAMPION = "champion"
 
 
 class Why(msgspec.Struct, frozen=True):
@@ -68,12 +77,13 @@ class Finding(msgspec.Struct, frozen=True):
     A rule's yes.
 
     `key` is what the definition of the signal says "per" (request type, domain), empty where it says nothing.
-    `end` is the window end that a window signal was judged at.
+    `end` is the window end that a window signal was judged at. `kind` is set where it differs from the rule's.
     """
 
     evidence: Evidence
     key: str = ""
     end: int | None = None
+    kind: Kind | None = None
 
 
 class Rule(ABC):
@@ -113,14 +123,27 @@ class Rule(ABC):
 
 
 class UserRule(Rule):
-    """A rule over the state of one user, asked when an event has one of its roles."""
+    """A rule over the state of one user, asked when an event has one of its roles, or at his new active days."""
 
     scope = Scope.USER
     roles: ClassVar[frozenset[Role]]
+    # Asked at each new active day of the user, and at each new core name of his.
+    on_active_day: ClassVar[bool] = False
 
     @abstractmethod
     def judge(self, user: UserState, event: Event, progress: Progress) -> Finding | None:
         """Tell whether the event, already applied to the user, raises the signal."""
+
+    def gap(self, user: UserState, now: int, day: int) -> str | None:  # noqa: ARG002 - of some nothing can be said
+        """
+        Say what is missing for it to fire: "2 more active days by 2026-03-08"; None where nothing can be said.
+
+        Args:
+            user: The state.
+            now: The moment, Unix milliseconds.
+            day: Its day, numbered as in `signals.moments.Days`.
+        """
+        return None
 
 
 class WorkspaceRule(Rule):
@@ -137,3 +160,63 @@ class WorkspaceRule(Rule):
     @abstractmethod
     def judge(self, workspace: WorkspaceState, fact: Fact, change: Change) -> Finding | None:
         """Tell whether the fact, already applied to the workspace, raises the signal."""
+
+    def gap(self, workspace: WorkspaceState, now: int, day: int) -> str | None:  # noqa: ARG002 - of some nothing can be said
+        """Say what is missing for it to fire, as `UserRule.gap` does: "2 more active users within 7 days"."""
+        return None
+
+
+class UserTimer(Rule):
+    """A rule that time makes fire: a user waits for it, see `signals.timers`."""
+
+    scope = Scope.USER
+    # What must not happen until then, for people: "unless ...".
+    unless: ClassVar[str]
+
+    @abstractmethod
+    def due(self, user: UserState, key: str, timer: Timer) -> int | None:
+        """When it is due (Unix milliseconds), by what is known now; None if it is waited for no more."""
+
+    @abstractmethod
+    def judge_due(self, user: UserState, key: str, timer: Timer) -> Finding | None:
+        """Tell whether the signal fires now that it is due; the timer is gone in any case."""
+
+
+class WorkspaceTimer(Rule):
+    """The same of a workspace."""
+
+    scope = Scope.WORKSPACE
+    unless: ClassVar[str]
+
+    @abstractmethod
+    def due(self, workspace: WorkspaceState, key: str, timer: Timer) -> int | None:
+        """When it is due (Unix milliseconds), by what is known now; None if it is waited for no more."""
+
+    @abstractmethod
+    def judge_due(self, workspace: WorkspaceState, key: str, timer: Timer) -> Finding | None:
+        """Tell whether the signal fires now that it is due; the timer is gone in any case."""
+
+    def event_of(self, workspace: WorkspaceState, timer: Timer) -> Timer:  # noqa: ARG002 - mostly the timer's own
+        """The event that a firing names: that which the wait counts from (SIGNALS A15)."""
+        return timer
+
+
+class DerivedRule(Rule):
+    """A rule over the signals of its workspace, asked when one has fired and when its plan or its company changes."""
+
+    scope = Scope.WORKSPACE
+
+    @abstractmethod
+    def judge_derived(self, workspace: WorkspaceState, firings: Sequence[Firing], time: int) -> Finding | None:
+        """
+        Tell whether what has just fired raises this signal.
+
+        Args:
+            workspace: With the firings recorded, and their points in its score.
+            firings: What fired at this moment, of user scope first; maybe none.
+            time: Of the moment, Unix milliseconds.
+        """
+
+    def gap(self, workspace: WorkspaceState, now: int, day: int) -> str | None:  # noqa: ARG002 - of some nothing can be said
+        """Say what is missing for it to fire, as `UserRule.gap` does."""
+        return None

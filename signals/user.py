@@ -8,6 +8,7 @@ from xxhash import xxh3_64_digest
 from signals.attempts import Attempt
 from signals.event import Event, EventType, Role
 from signals.fired import FiredState
+from signals.timers import Timer
 
 _ID_BYTES = 8
 # A duplicate is looked for among the last 64 ids (SIGNALS A16).
@@ -49,6 +50,12 @@ class Membership(msgspec.Struct, array_like=True, gc=False):
     days: bytes = b""
     # The domain of the enterprise list that the workspace has seen him with.
     shown: str | None = None
+    # His core events here on the newest day that had one, and how many of them the workspace has been told of.
+    core_day: int | None = None
+    core_count: int = 0
+    core_told: int = 0
+    # He has been a power user here, and is watched.
+    is_champion: bool = False
 
     @property
     def is_member(self) -> bool:
@@ -110,6 +117,11 @@ _STORED_AS = {
     "is_settled": "t",
     "workspaces": "w",
     "gated": "g",
+    "timers": "tm",
+    "newest_day": "nd",
+    "days": "ds",
+    "core": "c",
+    "measured": "ms",
 }
 
 
@@ -142,6 +154,14 @@ class UserState(FiredState, omit_defaults=True, forbid_unknown_fields=True, rena
     is_settled: bool = False
     workspaces: dict[str, Membership] = msgspec.field(default_factory=dict)
     gated: dict[str, dict[int, int]] = msgspec.field(default_factory=dict)
+    timers: dict[str, Timer] = msgspec.field(default_factory=dict)
+    # His active days wherever he was: bit i of `days`, little-endian, is the day `newest_day` - i.
+    newest_day: int | None = None
+    days: bytes = b""
+    # Of each core name the newest day on which he used it.
+    core: dict[str, int] = msgspec.field(default_factory=dict)
+    # Which measures of his have been told, one bit each (signals/measures.py).
+    measured: int = 0
 
     def admit_id(self, event_id: str) -> bool:
         """Tell whether an id is not among the user's last 64, and remember it if so."""

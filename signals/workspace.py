@@ -9,6 +9,7 @@ import msgspec
 from signals.billing import (
     NOTHING_PASSED,
     Billing,
+    Number,
     PlanStep,
     SeatStep,
     Terms,
@@ -18,10 +19,13 @@ from signals.billing import (
     report_usage,
 )
 from signals.domains import DomainKind
-from signals.event import EventType, Role
+from signals.event import EventType, Role, Source
 from signals.facts import Alert, Decision, Fact, FactKind, Firing, Heard, Profile
 from signals.fired import FiredState
 from signals.rule import Why
+from signals.score import Points
+from signals.timers import Timer
+from signals.volume import Volume
 from signals.window import KEPT_DAYS, TOO_OLD_DAYS, WindowRing
 
 
@@ -31,6 +35,13 @@ class Pending(msgspec.Struct, array_like=True, frozen=True, gc=False):
     signal_id: str
     why: tuple[Why, ...]
     time: int
+
+
+class Trial(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """The trial in force: its end, and the event time of the `trial_started` that named it first."""
+
+    end: int
+    started: int
 
 
 class Recent(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -74,6 +85,14 @@ _STORED_AS = {
     "is_suspect": "x",
     "billing": "b",
     "policy": "p",
+    "timers": "tm",
+    "active_at": "aa",
+    "active_event": "ae",
+    "active_source": "as",
+    "trial": "t",
+    "volume": "v",
+    "employees": "e",
+    "score": "sc",
 }
 
 
@@ -131,6 +150,18 @@ class WorkspaceState(FiredState, omit_defaults=True, forbid_unknown_fields=True,
     is_suspect: bool = False
     billing: Billing = msgspec.field(default_factory=Billing)
     policy: PolicyState = msgspec.field(default_factory=PolicyState)
+    timers: dict[str, Timer] = msgspec.field(default_factory=dict)
+    # Its newest active event: when, which, and where it stands.
+    active_at: int | None = None
+    active_event: str = ""
+    active_source: Source | None = None
+    trial: Trial | None = None
+    # Core events by day, see `signals.volume`.
+    volume: Volume | None = None
+    # As its newest group call says.
+    employees: Number | None = None
+    # By signal, what it has added to the score, see `signals.score`.
+    score: dict[str, Points] = msgspec.field(default_factory=dict)
 
     @property
     def creation_seen(self) -> bool:
@@ -157,6 +188,10 @@ class Change(msgspec.Struct, gc=False):
     usage: UsageStep | None = None
     # Firings of a metric's earlier periods have made room for those of this one.
     has_forgotten: bool = False
+    # A timer was set or taken away.
+    has_timers: bool = False
+    # What the rules over signals look at has changed although nothing fired.
+    is_derived: bool = False
 
 
 _NO_CHANGE = Change()

@@ -237,7 +237,7 @@ class River:
                     for fact in out.facts:
                         add(of(fact.workspace_id), encode_record(fact))
                         facts += 1
-                    if out.signals or out.verdicts or out.alerts or out.notes or out.errors:
+                    if out.signals or out.measures or out.verdicts or out.alerts or out.notes or out.errors:
                         self._send_news(out, item, record)
                         out.clear()
                     else:
@@ -261,6 +261,9 @@ class River:
             key = firing.subject
             send(topics.signals, topics.of(key), key.encode(), signal_json(firing, detected_at, self._config_hash))
             metrics.signals[firing.signal] += 1
+        for measure in outputs.measures:
+            key = measure.subject
+            send(topics.signals, topics.of(key), key.encode(), signal_json(measure, detected_at, self._config_hash))
         for alert in outputs.alerts:
             key = alert.workspace_id
             send(topics.alerts, topics.of(key), key.encode(), alert_json(alert, detected_at, self._config_hash))
