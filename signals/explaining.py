@@ -176,7 +176,9 @@ def _signals(
         rule = engine.by_name.get(name)
         if rule is None or rule.kind is not Kind.MEASURE:
             told.append(Told(signal_id, name, scope.value, iso(fired.time), n=fired.n))
-    told.sort(key=lambda one: one.occurred_at)
+    places = {name: place for place, name in enumerate(engine.by_name)}
+    # Of one moment in the order in which they are raised: by scope, then as the catalogue has them.
+    told.sort(key=lambda one: (one.occurred_at, one.scope, places.get(one.signal, len(places))))
     return tuple(_with_verdict(one, verdicts.get(one.id), waiting.get(one.id)) for one in told)
 
 

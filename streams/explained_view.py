@@ -9,8 +9,10 @@ from rich.text import Text
 
 from signals.explanation import Explanation, Told, UserTold, WorkspaceTold
 from signals.moments import parse_usual_time
+from signals.rule import Scope
 from streams.terminal import printable
 
+_USER = Scope.USER.value
 # More would not be at a glance.
 SHOWN_SIGNALS = 20
 _VERDICT_STYLES = {
@@ -19,6 +21,7 @@ _VERDICT_STYLES = {
     "waiting_for_activation": "yellow",
     "quiet_hours": "yellow",
 }
+# In milliseconds.
 _SECOND, _MINUTE, _HOUR, _DAY = 1_000, 60_000, 3_600_000, 86_400_000
 # Two of a unit before the next one: "47 h", then "2 d".
 _ENOUGH = 2
@@ -148,11 +151,12 @@ def _signals(told: Explanation) -> Iterator[Text]:
     """Each signal with its verdict, and below it why it fired."""
     yield Text()
     yield Text("what fired" if told.signals else "nothing has fired", style="bold underline")
-    earlier = Counter(one.signal for one in told.signals[:-SHOWN_SIGNALS])
-    if earlier:
-        counts = ", ".join(f"{signal} {count:,}" for signal, count in earlier.most_common())
-        yield Text(f"  {earlier.total():,} earlier ones, all of them with --json: {printable(counts)}", style="dim")
-    shown = told.signals[-SHOWN_SIGNALS:]
+    wanted = [one for one in told.signals if not _is_aside(one, told)]
+    folded = Counter(one.signal for one in told.signals) - Counter(one.signal for one in wanted[-SHOWN_SIGNALS:])
+    if folded:
+        counts = ", ".join(f"{signal} {count:,}" for signal, count in folded.most_common())
+        yield Text(f"  not shown, but with --json: {printable(counts)}", style="dim")
+    shown = wanted[-SHOWN_SIGNALS:]
     table = [
         (_when(one.occurred_at), one.signal, _whose(one, told), (one.verdict or "no verdict found"), one.reason or "")
         for one in shown
@@ -160,6 +164,11 @@ def _signals(told: Explanation) -> Iterator[Text]:
     for one, text in zip(shown, _aligned(table), strict=True):
         yield Text(f"  {text}".rstrip(), style=_VERDICT_STYLES.get(one.verdict or "", ""))
         yield Text(f"    {printable(_why(one))}", style="dim")
+
+
+def _is_aside(one: Told, told: Explanation) -> bool:
+    """Of a user of a workspace, and for nobody to hear of: there are hundreds, such as the activations of all users."""
+    return told.workspace is not None and one.scope == _USER and one.verdict == "unrouted"
 
 
 def _whose(one: Told, told: Explanation) -> str:
@@ -184,7 +193,9 @@ def _why(one: Told) -> str:
 def _value(value: object) -> str:
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "unknown"}[value]
-    return f"{value:,.6g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+    if isinstance(value, float):
+        return f"{value:,.3f}".rstrip("0").rstrip(".")
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _section(title: str, rows: Iterable[_Row]) -> Iterator[Text]:
