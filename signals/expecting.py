@@ -88,7 +88,10 @@ def _timers(
         rule, due = rules.get(name), due_of(key, timer)
         # Nobody waits for it any more: it is there until it is looked at.
         if rule is not None and due is not None:
-            yield due, Wait(iso(due), f"{name} fires", name, key_of(key) or None, iso(timer.since), rule.unless)
+            yield (
+                due,
+                Wait(iso(due), f"{name} fires", name, key_of(key) or None, iso(timer.since), _condition(rule.unless)),
+            )
 
 
 def _policy_waits(policy: PolicyState) -> Iterator[tuple[int, Wait]]:
@@ -105,6 +108,11 @@ def _policy_waits(policy: PolicyState) -> Iterator[tuple[int, Wait]]:
         what = f"{firing.signal} is sent: the quiet hours are over"
         unless = "somebody mutes or snoozes it"
         yield due, Wait(iso(due), what, firing.signal, firing.key or None, iso(firing.time), unless)
+
+
+def _condition(unless: str) -> str:
+    # The word itself stands once, in the view.
+    return unless.removeprefix("unless ")
 
 
 def _in_order(found: Iterator[tuple[int, Wait]] | list[tuple[int, Wait]]) -> list[Wait]:

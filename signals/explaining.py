@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from signals.alerting import OPEN_MS
+from signals.alerting import OPEN_MS, still_joins
 from signals.compiled import identifier
 from signals.expecting import hushed, user_waits, workspace_waits
 from signals.explanation import (
@@ -87,7 +87,7 @@ def explain_workspace(
         iso(now),
         engine.config.hash,
         read.origin,
-        workspace=tell_workspace(workspace, engine, day),
+        workspace=tell_workspace(workspace, engine, now),
         suspect=workspace.is_suspect,
         signals=signals,
         verdicts=tuple(
@@ -111,6 +111,7 @@ def explain_workspace(
             )
             for one in policy.open
         ),
+        pending=tuple(why for one in policy.pending if still_joins(one, now) for why in one.why),
         hushed=tuple(hushed(workspace, engine, read.muted, now)),
         warnings=_warnings(read, engine, is_suspect=workspace.is_suspect),
     )
@@ -130,7 +131,7 @@ def explain_user(user_id: str, user: UserState, engine: Engine, now: int, read: 
         iso(now),
         engine.config.hash,
         read.origin,
-        user=tell_user(user_id, user, engine, day),
+        user=tell_user(user_id, user, engine, now),
         suspect=user.is_suspect,
         signals=_signals(user_id, Scope.USER, user, engine, read, {}),
         gaps=gaps,

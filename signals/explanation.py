@@ -116,13 +116,6 @@ class UsageTold(msgspec.Struct, frozen=True):
     reported_at: str
 
 
-class Points(msgspec.Struct, frozen=True):
-    """What a signal has added to the score, and when: it fades from there."""
-
-    points: float
-    since: str
-
-
 class TrialTold(msgspec.Struct, frozen=True):
     """The trial in force."""
 
@@ -154,7 +147,8 @@ class WorkspaceTold(msgspec.Struct, frozen=True):
     usage: tuple[UsageTold, ...] = ()
     trial: TrialTold | None = None
     core_events: dict[str, int] = {}
-    score_points: dict[str, Points] = {}
+    score: float | None = None
+    score_parts: dict[str, float] = {}
     moved_to: str | None = None
 
 
@@ -210,7 +204,7 @@ class Explanation(msgspec.Struct, frozen=True):
     Everything that can be said of one subject at the moment `now`; what is in words is for people and may change.
 
     Either `workspace` or `user` is there, by `scope`. `untold` are the signals that have not fired and of which no
-    distance can be told: they fire at an event of their own.
+    distance can be told. `pending` are the reasons that join the next alert.
     """
 
     id: str
@@ -227,6 +221,7 @@ class Explanation(msgspec.Struct, frozen=True):
     untold: tuple[str, ...] = ()
     waits: tuple[Wait, ...] = ()
     alerts: tuple[OpenAlert, ...] = ()
+    pending: tuple[Why, ...] = ()
     hushed: tuple[Hush, ...] = ()
     warnings: tuple[str, ...] = ()
     v: int = 1

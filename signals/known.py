@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from signals.explanation import Gate, MembershipTold, Points, TrialTold, UsageTold, UserTold, WorkspaceTold
+from signals.explanation import Gate, MembershipTold, TrialTold, UsageTold, UserTold, WorkspaceTold
 from signals.moments import day_iso, iso
 from signals.policy import is_open
 from signals.units import WINDOW_DAYS
@@ -15,15 +15,17 @@ if TYPE_CHECKING:
     from signals.user import Membership, UserState
 
 
-def tell_workspace(workspace: WorkspaceState, engine: Engine, day: int) -> WorkspaceTold:
+def tell_workspace(workspace: WorkspaceState, engine: Engine, now: int) -> WorkspaceTold:
     """
     Tell what is known of a workspace.
 
     Args:
         workspace: The state.
         engine: The rules in force.
-        day: Today, numbered as in `signals.moments.Days`: windows end with it.
+        now: The moment, Unix milliseconds; windows end with its day.
     """
+    day = engine.days.day_of(now)
+    score, score_parts = _score(workspace)
     billing, volume, trial = workspace.billing, workspace.volume, workspace.trial
     plan = billing.plan.name if billing.plan is not None else None
     core_events = {}
@@ -51,13 +53,15 @@ def tell_workspace(workspace: WorkspaceState, engine: Engine, day: int) -> Works
         ),
         trial=TrialTold(iso(trial.started), iso(trial.end)) if trial is not None else None,
         core_events=core_events,
-        score_points={signal: Points(one.points, iso(one.time)) for signal, one in workspace.score.items()},
+        score=score,
+        score_parts=score_parts,
         moved_to=workspace.moved_to,
     )
 
 
-def tell_user(user_id: str, user: UserState, engine: Engine, day: int) -> UserTold:
+def tell_user(user_id: str, user: UserState, engine: Engine, now: int) -> UserTold:
     """Tell what is known of a user, as `tell_workspace` does; `user_id` is without `user:`."""
+    day = engine.days.day_of(now)
     anywhere = _active_days(user.newest_day, user.days)
     for membership in user.workspaces.values():
         anywhere |= _active_days(membership.newest_day, membership.days)
@@ -84,6 +88,11 @@ def newest_time(state: UserState | WorkspaceState) -> int:
         for membership in state.workspaces.values():
             moments += [time for time in (membership.in_at, membership.out_at) if time is not None]
     return max(moments, default=0)
+
+
+def _score(workspace: WorkspaceState) -> tuple[float | None, dict[str, float]]:
+    """The score now and its parts: what signals have added."""
+    return None, {signal: one.points for signal, one in workspace.score.items()}
 
 
 def _gate(workspace: WorkspaceState, engine: Engine) -> Gate:

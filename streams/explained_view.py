@@ -9,7 +9,7 @@ from rich.text import Text
 
 from signals.explanation import Explanation, Told, UserTold, WorkspaceTold
 from signals.moments import parse_usual_time
-from signals.rule import Scope
+from signals.rule import Scope, Why
 from streams.terminal import printable
 
 _USER = Scope.USER.value
@@ -51,7 +51,7 @@ def lines(told: Explanation, read_at: int | None = None) -> Iterator[Text]:
     yield from _section("earlier verdicts", earlier)
     missing = [(gap.signal, gap.missing) for gap in told.gaps]
     if told.untold:
-        missing.append(("the others", f"each at an event of its own: {', '.join(told.untold)}"))
+        missing.append(("the others", f"no distance to tell: {', '.join(told.untold)}"))
     yield from _section("what is missing", missing)
     waits = [
         (_when(wait.due), _distance(wait.due, now), _named(wait.what, wait.key), f"unless {wait.unless}")
@@ -63,6 +63,7 @@ def lines(told: Explanation, read_at: int | None = None) -> Iterator[Text]:
         for one in told.alerts
     ]
     yield from _section("open alerts", alerts)
+    yield from _section("what joins the next alert", [(_reason(why),) for why in told.pending])
     hushed = [
         (one.signal or "all signals", one.what, f"until {_when(one.until)}" if one.until else "") for one in told.hushed
     ]
@@ -108,8 +109,10 @@ def _workspace_rows(about: WorkspaceTold, now: int) -> Iterator[_Row]:
     gate = about.gate
     since = "" if gate.activated_at is None else f", {_when(gate.activated_at)}"
     yield "activation gate", f"{'open' if gate.open else 'closed'}: {gate.because}{since}"
-    for signal, points in about.score_points.items():
-        yield "score", f"{points.points:g} points of {signal}, {_when(points.since)}"
+    if about.score is not None or about.score_parts:
+        parts = ", ".join(f"{name} {points:+g}" for name, points in about.score_parts.items())
+        total = "" if about.score is None else f"{about.score:g}"
+        yield "score", ": ".join(part for part in (total, parts) if part)
     if about.trial is not None:
         yield "trial", f"ends {_when(about.trial.ends_at)} ({_distance(about.trial.ends_at, now)})"
     if about.moved_to is not None:
@@ -180,14 +183,14 @@ def _whose(one: Told, told: Explanation) -> str:
 def _why(one: Told) -> str:
     if one.evidence is None:
         return "its evidence is older than what was read (--since)"
-    reasons = [
-        f"{why.fact} {_value(why.value)}"
-        + (f" (threshold {_value(why.threshold)})" if why.threshold is not None else "")
-        for why in one.why
-    ] or [f"{name} {_value(value)}" for name, value in one.evidence.items()]
-    return (
-        ": ".join(part for part in (one.headline, ", ".join(reasons)) if part) or "no evidence: that it happened is all"
-    )
+    reasons = [_reason(why) for why in one.why] or [f"{name} {_value(value)}" for name, value in one.evidence.items()]
+    said = ": ".join(part for part in (one.headline, ", ".join(reasons)) if part)
+    return said or "no evidence: that it happened is all"
+
+
+def _reason(why: Why) -> str:
+    threshold = f" (threshold {_value(why.threshold)})" if why.threshold is not None else ""
+    return f"{why.fact} {_value(why.value)}{threshold}"
 
 
 def _value(value: object) -> str:

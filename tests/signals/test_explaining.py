@@ -17,7 +17,7 @@ from signals.timers import Timer
 from signals.units import DAY_MS
 from signals.user import Progress, UserState
 from signals.waiting import HOLD_MS
-from signals.workspace import Change, Trial, WorkspaceState
+from signals.workspace import Change, Pending, Trial, WorkspaceState
 from tests.signals.builders import ACTIVATION, River, day, event, team
 
 NOWHERE = Origin("plg-workspaces-changelog/3")
@@ -365,6 +365,28 @@ def test_an_open_alert_says_when_it_ends_by_itself() -> None:
     [alert] = explained(river).alerts
 
     assert (alert.signal, alert.closes_at) == ("multi_user", iso(day(1) + OPEN_MS))
+
+
+def test_reasons_that_join_the_next_alert_are_told_until_they_are_too_old() -> None:
+    river = River()
+    river.feed(*team("acme", 5, on=day(1)))
+    why = (Why("seat_ratio", 0.9, 0.8),)
+    river.workspace("acme").policy.pending = [Pending("id", why, day(1))]
+
+    assert explained(river, now=day(31)).pending == why
+    assert explained(river, now=day(31) + 1).pending == ()
+
+
+@pytest.mark.parametrize("unless", ["somebody is active", "unless somebody is active"])
+def test_the_word_unless_stands_once_however_a_rule_says_it(unless: str) -> None:
+    river = River()
+    river.engine.workspace_timers["silence"] = type("Quiet", (Silence,), {"unless": unless})()
+    river.feed(event("ann", "acme", on=day(1)))
+    river.workspace("acme").timers = {"silence": Timer(day(1), "e", Source("events", 0, 0))}
+
+    [wait] = explained(river).waits
+
+    assert wait.unless == "somebody is active"
 
 
 # -- what sales does not hear of
