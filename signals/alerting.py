@@ -96,6 +96,11 @@ def postpone(case: Case, firing: Firing) -> None:
         case.out.notes.append(Note.REASONS_FORGOTTEN)
 
 
+def still_joins(pending: Pending, time: int) -> bool:
+    """Whether reasons that wait would join an alert at a moment (Unix milliseconds)."""
+    return time - pending.time <= _PENDING_MS
+
+
 def urgency(case: Case, firing: Firing) -> int:
     """The rank of a signal's priority in its route, 0 for the most urgent; a signal without a route comes last."""
     route = case.engine.route_of(firing.signal)

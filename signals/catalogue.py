@@ -46,6 +46,11 @@ class Catalogue:
         for group in (self.users, self.user_timers, self.workspaces, self.workspace_timers, self.derived):
             yield from group
 
+    def in_force(self) -> Iterator[Rule]:
+        """The rules that are switched on."""
+        for group in (self.users, self.user_timers, self.workspaces, self.workspace_timers, self.derived):
+            yield from (rule for rule, is_on in group.items() if is_on)
+
 
 def catalogue(config: Config, domains: Domains) -> Catalogue:
     """Build the rules."""

@@ -87,6 +87,8 @@ class Engine:
         self.by_name: dict[str, Rule] = {rule.name: rule for rule in found.all()}
         self._user_rules = [rule for rule, is_on in users.items() if is_on]
         self._workspace_rules = [rule for rule, is_on in workspaces.items() if is_on]
+        # What is switched on, in the order of the catalogue.
+        self.in_force: tuple[Rule, ...] = tuple(found.in_force())
         # By window length: the signals that look back at window ends after their last firing.
         self.watched: dict[int, tuple[str, ...]] = {}
         for rule in self._workspace_rules:

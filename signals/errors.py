@@ -7,8 +7,8 @@ PlgError
 ├── BrokenLog      a log and the state folded from it contradict each other: stop, a person must look
 ├── SinkError      of the shell, sinks/base.py: Unavailable (try again later), Refused (park the record)
 └── of the shell, streams/: BrokerUnavailable, TopicsMissing, NothingToRead, ReplayFailed, ReadingFailed,
-    BacktestFailed, EmbeddedServerError, DemoFailed, BadPlace, NotSettled, OrderRefused, NotPermitted: the command says
-    it in one message and ends with 2
+    BacktestFailed, EmbeddedServerError, DemoFailed, BadPlace, NotSettled, OrderRefused, NotPermitted,
+    UnknownSubject, ExplainRefused: the command says it in one message and ends with 2
 """
 
 

@@ -276,7 +276,8 @@ class Decision(StrEnum):
     UNROUTED = "unrouted"
 
 
-_WAITING = frozenset({Decision.WAITING_FOR_ACTIVATION, Decision.QUIET_HOURS})
+# Not final: something more will be decided.
+WAITING = frozenset({Decision.WAITING_FOR_ACTIVATION, Decision.QUIET_HOURS})
 
 
 class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -298,7 +299,7 @@ class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def is_final(self) -> bool:
         """Whether nothing more will be decided about the signal."""
-        return self.verdict not in _WAITING
+        return self.verdict not in WAITING
 
 
 class AlertStatus(StrEnum):

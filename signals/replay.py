@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from signals.codec import decode_fact_records, decode_user_state, decode_workspace_state, encode_state, position_in_log
@@ -73,13 +73,20 @@ class Backtest:
     Args:
         config: The thresholds to try.
         domains: The lists of domains with the config's additions.
+        on_outputs: Told what each step puts out, before its signals are paired with their verdicts.
     """
 
-    def __init__(self, config: Config, domains: Domains | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        domains: Domains | None = None,
+        on_outputs: Callable[[Outputs], None] = lambda _outputs: None,
+    ) -> None:
         played = config.model_copy(update={"clock": Clock.EVENTS})
         self._decoder = SegmentDecoder(played)
         self._engine = Engine(played, domains)
         self._ledger = _Ledger(config.hash)
+        self._on_outputs = on_outputs
         self._users: Shard[UserState] = Shard(encode_state, decode_user_state)
         self._workspaces: Shard[WorkspaceState] = Shard(encode_state, decode_workspace_state)
         self._facts = 0
@@ -133,10 +140,19 @@ class Backtest:
             finished += self._ledger.book(self.newest or time, *self._step_workspaces([tick]))
         return finished + self._ledger.close()
 
+    def user(self, user_id: str) -> UserState | None:
+        """The state of a user as it is now."""
+        return self._users.get(f"user:{user_id}")
+
+    def workspace(self, workspace_id: str) -> WorkspaceState | None:
+        """The state of a workspace as it is now."""
+        return self._workspaces.get(workspace_id)
+
     def _pass_on(self, out: Outputs) -> list[SignalRecord]:
         self.notes.update(note.value for note in out.notes)
         if not out.facts and not out.signals:
             return []
+        self._on_outputs(out)
         return self._ledger.book(self.newest or 0, out, *self._step_workspaces(out.facts))
 
     def _step_workspaces(self, records: Iterable[Fact | Pulse | Tick]) -> Iterator[Outputs]:
@@ -147,6 +163,7 @@ class Backtest:
             self._facts += 1
             self.alerts += len(out.alerts)
             log.extend(out.facts)
+            self._on_outputs(out)
             yield out
 
 

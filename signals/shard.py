@@ -80,6 +80,25 @@ class Fence(msgspec.Struct):
         del self.origins[next(iter(self.origins))]
 
 
+def unsealed(sealed: bytes) -> tuple[int, bytes]:
+    """
+    Take a stored state apart.
+
+    Returns:
+        Its `at`, and its own bytes.
+
+    Raises:
+        BrokenLog: The bytes are no stored state.
+    """
+    if len(sealed) < _SEAL.size:
+        raise _too_short(sealed)
+    return int(_SEAL.unpack_from(sealed)[0]), sealed[_SEAL.size :]
+
+
+def _too_short(sealed: bytes) -> BrokenLog:
+    return BrokenLog(f"the stored state of a subject has {len(sealed)} bytes, fewer than its own header")
+
+
 class Shard(Generic[S]):
     """
     The states of one partition: bytes until something happens to the subject, and again some time after.
@@ -183,7 +202,7 @@ class Shard(Generic[S]):
             BrokenLog: The bytes are no stored state.
         """
         if len(sealed) < _SEAL.size:
-            raise BrokenLog(f"the stored state of a subject has {len(sealed)} bytes, fewer than its own header")
+            raise _too_short(sealed)
         at, due = _SEAL.unpack_from(sealed)
         here = self._states.get(key)
         if here is not None:

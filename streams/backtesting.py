@@ -69,7 +69,7 @@ def backtest_events(
     Raises:
         PlgError: A file cannot be read, `until` is no time, or the result cannot be written.
     """
-    until_ms = _read_until(until, config)
+    until_ms = read_until(until, config)
     run = Backtest(config, Domains(config.domains))
     report = BacktestReport()
     started = time.monotonic()
@@ -115,7 +115,13 @@ def backtest_facts(
     return report
 
 
-def _read_until(until: str | None, config: Config) -> int | None:
+def read_until(until: str | None, config: Config) -> int | None:
+    """
+    Read `--until`, Unix milliseconds; None where it is not there.
+
+    Raises:
+        BacktestFailed: It is no time.
+    """
     if until is None:
         return None
     moment = parse_time(until, config.zone)

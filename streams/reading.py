@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
@@ -19,18 +19,25 @@ class ReadingFailed(PlgError):
 
 
 def read_topic(
-    topic: str, settings: Settings, on_record: Callable[[int, int], None] = lambda _done, _total: None
+    topic: str,
+    settings: Settings,
+    on_record: Callable[[int, int], None] = lambda _done, _total: None,
+    *,
+    partitions: Collection[int] | None = None,
+    since: int | None = None,
 ) -> Iterator[Message]:
     """
     Every record that a topic holds now; each partition in offset order, the partitions interleaved.
 
     Args:
         on_record: Told now and then how many of how many records are read.
+        partitions: Only these; all of them if None.
+        since: Only from each partition's first record on whose Kafka timestamp is not before it, Unix milliseconds.
 
     Raises:
         ReadingFailed: The topic does not exist, or the broker stops answering.
     """
-    yield from read_with(_until, topic, settings, on_record)
+    yield from read_with(_until, topic, settings, on_record, partitions=partitions, since=since)
 
 
 def read_with(
@@ -38,10 +45,16 @@ def read_with(
     topic: str,
     settings: Settings,
     on_record: Callable[[int, int], None],
+    *,
+    partitions: Collection[int] | None = None,
+    since: int | None = None,
 ) -> Iterator[Message]:
-    """Every record that a topic holds now, in the order in which `take` has them, up to the given ends."""
+    """What `read_topic` reads, in the order in which `take` has it, up to the given ends."""
     with reader(settings) as consumer:
-        starts, ends = topic_ranges(consumer, topic, settings)
+        starts, ends = topic_ranges(consumer, topic, settings, partitions)
+        if since is not None:
+            starts = _not_before(consumer, starts, since, settings)
+            ends = {start.partition: ends[start.partition] for start in starts}
         total = sum(ends[start.partition] - start.offset for start in starts)
         consumer.assign(starts)
         for done, message in enumerate(take(consumer, topic, ends), 1):
@@ -80,9 +93,14 @@ def reader(settings: Settings) -> Iterator[Consumer]:
         consumer.close()
 
 
-def topic_ranges(consumer: Consumer, topic: str, settings: Settings) -> tuple[list[TopicPartition], dict[int, int]]:
+def topic_ranges(
+    consumer: Consumer, topic: str, settings: Settings, partitions: Collection[int] | None = None
+) -> tuple[list[TopicPartition], dict[int, int]]:
     """
     Where each partition that is not empty begins, and where it ends now.
+
+    Args:
+        partitions: Only these; all of them if None.
 
     Raises:
         ReadingFailed: The topic does not exist.
@@ -92,11 +110,22 @@ def topic_ranges(consumer: Consumer, topic: str, settings: Settings) -> tuple[li
         raise ReadingFailed(f"topic {topic} does not exist at {settings.kafka}")
     starts, ends = [], {}
     for partition in described.partitions:
+        if partitions is not None and partition not in partitions:
+            continue
         low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=settings.connect_timeout_s)
         if high > low:
             starts.append(TopicPartition(topic, partition, low))
             ends[partition] = high
     return starts, ends
+
+
+def _not_before(
+    consumer: Consumer, starts: list[TopicPartition], since: int, settings: Settings
+) -> list[TopicPartition]:
+    asked = [TopicPartition(start.topic, start.partition, since) for start in starts]
+    found = consumer.offsets_for_times(asked, timeout=settings.connect_timeout_s) if asked else []
+    # Without an offset there is no record so young.
+    return [place for place in found if place.offset >= 0]
 
 
 def _until(consumer: Consumer, topic: str, ends: Mapping[int, int]) -> Iterator[Message]:

@@ -12,23 +12,13 @@ from faust.types import TP, EventT
 from signals.errors import BrokenLog
 from signals.shard import Fence, Shard, State
 from streams.endings import fail_stop
+from streams.stored import FENCE as _FENCE
+from streams.stored import to_key as _to_key
+from streams.stored import to_subject as _to_subject
 
 S = TypeVar("S", bound=State)
 
-# No subject begins with NUL: subjects are `user:`, `workspace:`, `anon:` or workspace ids taken from JSON text, and
-# a workspace id that does begin with it is stored behind `_ESCAPE`.
-_FENCE = b"\0fence"
 _FAILURE = b"\0failure"
-_ESCAPE = b"\0\0"
-
-
-def _to_key(subject: str) -> bytes:
-    raw = subject.encode("utf-8", "surrogatepass")
-    return _ESCAPE + raw if raw.startswith(b"\0") else raw
-
-
-def _to_subject(key: bytes) -> str:
-    return key.removeprefix(_ESCAPE).decode("utf-8", "surrogatepass")
 
 
 class Failure(msgspec.Struct):

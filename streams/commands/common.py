@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -21,9 +21,21 @@ ConfigArgument = Annotated[Path, typer.Argument(help="A config file, such as con
 
 @contextmanager
 def progress(doing: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error, told how many of how many."""
+    """A bar on standard error if that is a terminal, told how many of how many."""
     from rich.progress import Progress
 
-    with Progress(console=errors, transient=True) as shown:
+    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as shown:
         task = shown.add_task(doing, total=None)
         yield lambda done, total: shown.update(task, completed=done, total=total)
+
+
+@contextmanager
+def bytes_progress(files: Iterable[Path]) -> Iterator[Callable[[int], None]]:
+    """Such a bar over the bytes of files, told how many more have been read."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+    total = sum(file.stat().st_size for file in files if file.exists())
+    columns = "{task.description}", BarColumn(), DownloadColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as shown:
+        task = shown.add_task("reading", total=total)
+        yield lambda count: shown.update(task, advance=count)

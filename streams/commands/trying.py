@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from streams.commands.common import ConfigArgument, ConfigOption, console, errors
+from streams.commands.common import ConfigArgument, ConfigOption, bytes_progress, console, errors
 from streams.settings import read_settings
 
 
@@ -43,7 +43,7 @@ def replay(
 
     settings = read_settings()
     player = Replay(load_config(config or settings.config), settings, rate=rate, ticks=ticks)
-    with _bytes_progress(files) as advance:
+    with bytes_progress(files) as advance:
         player.play(read_lines(files, advance))
     report = player.report
     console.print(f"{report.events:,} events sent, {report.unusable:,} of them unusable")
@@ -79,23 +79,6 @@ def backtest(  # options of a command
 
     loaded = load_config(config)
     run = backtest_facts if facts else backtest_events
-    with _bytes_progress(files) as advance:
+    with bytes_progress(files) as advance:
         report = run(loaded, files, out, until=until or None, on_bytes=advance)
     console.print(report.text(out))
-
-
-def _bytes_progress(files: list[Path]):  # type: ignore[no-untyped-def]  # noqa: ANN202  # a context manager of a callable
-    from contextlib import contextmanager
-
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
-
-    @contextmanager
-    def shown():  # type: ignore[no-untyped-def]  # noqa: ANN202
-        total = sum(file.stat().st_size for file in files if file.exists())
-        with Progress(
-            "{task.description}", BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=errors, transient=True
-        ) as progress:
-            task = progress.add_task("reading", total=total)
-            yield lambda count: progress.update(task, advance=count)
-
-    return shown()
