@@ -129,6 +129,8 @@ class Event(msgspec.Struct, tag="event", tag_field="log", omit_defaults=True, gc
     ingested_at: int | None = None
     # The name as the config writes it, when a role matched: the request type of `procurement` (SIGNALS A35).
     matched: str | None = None
+    # The config's own signals that its name is for, see `signals.custom`: `-` before one whose wait it ends.
+    customs: tuple[str, ...] = ()
 
     @property
     def subject(self) -> str:

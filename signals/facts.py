@@ -114,6 +114,15 @@ class Heard(msgspec.Struct, frozen=True, array_like=True, gc=False):
     alert_id: str
 
 
+class CustomDay(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A day on which a user did what one of the config's own signals counts for the first time, as in `Fact.day`."""
+
+    signal: str
+    day: int
+    prev: int | None
+    next: int | None
+
+
 class Fact(msgspec.Struct, tag="fact", tag_field="log", omit_defaults=True, gc=False):
     """
     One observation that the user side tells the workspace side; its Kafka key is `workspace_id`.
@@ -158,6 +167,9 @@ class Fact(msgspec.Struct, tag="fact", tag_field="log", omit_defaults=True, gc=F
     core: tuple[tuple[int, int], ...] = ()
     # The user, a power user here, was "removed", or has been "silent" for long.
     champion: str | None = None
+    # As those of the event, as far as they are the workspace's affair.
+    customs: tuple[str, ...] = ()
+    custom_days: tuple[CustomDay, ...] = ()
     profile: Profile | None = None
     target: str | None = None
     is_asked: bool = False

@@ -93,6 +93,9 @@ _STORED_AS = {
     "volume": "v",
     "employees": "e",
     "score": "sc",
+    "custom": "cu",
+    "custom_rings": "cr",
+    "answered": "an",
 }
 
 
@@ -162,6 +165,11 @@ class WorkspaceState(FiredState, omit_defaults=True, forbid_unknown_fields=True,
     employees: Number | None = None
     # By signal, what it has added to the score, see `signals.score`.
     score: dict[str, Points] = msgspec.field(default_factory=dict)
+    # For the config's own signals (signals/custom_state.py): events by signal and day; a ring of their own for those
+    # that count users, by signal and window; of each wait the newest event that ends it.
+    custom: dict[str, dict[int, int]] = msgspec.field(default_factory=dict)
+    custom_rings: dict[str, WindowRing] = msgspec.field(default_factory=dict)
+    answered: dict[str, int] = msgspec.field(default_factory=dict)
 
     @property
     def creation_seen(self) -> bool:
@@ -192,6 +200,12 @@ class Change(msgspec.Struct, gc=False):
     has_timers: bool = False
     # What the rules over signals look at has changed although nothing fired.
     is_derived: bool = False
+    # Of the config's own signals those to be judged, the event's day, and the window ends it raised.
+    customs: tuple[str, ...] = ()
+    custom_day: int = 0
+    custom_raised: Mapping[str, range] = {}
+    # A map has become longer.
+    has_grown: bool = False
 
 
 _NO_CHANGE = Change()

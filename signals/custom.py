@@ -1,0 +1,128 @@
+"""The config's own signals: what a stanza under `custom:` may say, which needs no code (docs/custom-signals.md)."""
+
+from __future__ import annotations
+
+import difflib
+from datetime import timedelta
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import model_validator as model_check
+from pydantic_core import InitErrorDetails
+
+from signals.mistakes import misplaced
+from signals.names import Names, Play, normal_name
+from signals.rule import RuleParams, Scope
+from signals.units import Duration, PositiveDuration, Window
+
+# So many are kept apart in every state; signals/bounds.py counts on it.
+MAX_STANZAS = 50
+# Before the name of a stanza: its event ends a wait. No signal's name begins with it.
+ENDS = "-"
+
+_Title = Annotated[str, StringConstraints(min_length=1, max_length=120, strip_whitespace=True)]
+_Cooldown = Annotated[Duration, Field(ge=timedelta(0))]
+_Events = Annotated[Names, Field(min_length=1)]
+
+
+class CustomParams(RuleParams):
+    """What all stanzas have: what the signal is about, when it may repeat, and what people read of it."""
+
+    kind: Literal["activation", "expansion", "intent", "risk"] = "expansion"
+    cooldown: _Cooldown = timedelta(days=7)
+    title: _Title | None = None
+    play: Play | None = None
+
+
+class CustomCount(CustomParams):
+    """The subject's events of these names within a window of days reach a number."""
+
+    rule: Literal["count"]
+    scope: Scope = Scope.WORKSPACE
+    events: _Events
+    threshold: Annotated[int, Field(ge=1, le=1_000_000)]
+    window: Window = 7
+
+    def marks(self, name: str) -> dict[str, tuple[str, ...]]:
+        """What an event carries for the stanza of this name, and the names of the events that do."""
+        return {name: self.events}
+
+
+class CustomDistinctUsers(CustomParams):
+    """So many users of a workspace did one of these within a window of days."""
+
+    rule: Literal["distinct_users"]
+    scope: Literal["workspace"] = "workspace"
+    events: _Events
+    threshold: Annotated[int, Field(ge=1, le=1_000_000)]
+    window: Window = 7
+    cooldown: _Cooldown = timedelta(days=30)
+
+    def marks(self, name: str) -> dict[str, tuple[str, ...]]:
+        """As `CustomCount.marks`."""
+        return {name: self.events}
+
+
+class CustomAbsence(CustomParams):
+    """After one event of the subject, another has not come for a time."""
+
+    # `for` is no name in Python.
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    rule: Literal["absence"]
+    scope: Scope = Scope.WORKSPACE
+    after: _Events
+    no: _Events
+    for_: PositiveDuration = Field(alias="for")
+
+    @model_check(mode="after")
+    def _waits_for_another_event(self) -> Self:
+        after = {normal_name(name) for name in self.after}
+        for n, name in enumerate(self.no):
+            if normal_name(name) in after:
+                raise misplaced(("no", n), name, f"{name!r} is also under after: it would end the wait that it begins")
+        return self
+
+    def marks(self, name: str) -> dict[str, tuple[str, ...]]:
+        """As `CustomCount.marks`; those that end a wait are marked so."""
+        return {name: self.after, f"{ENDS}{name}": self.no}
+
+
+_STANZAS: dict[str, type[CustomCount | CustomDistinctUsers | CustomAbsence]] = {
+    "count": CustomCount,
+    "distinct_users": CustomDistinctUsers,
+    "absence": CustomAbsence,
+}
+
+
+def _stanza(value: object) -> object:
+    """Read a stanza by its `rule`, so that a mistake is told as one of that rule's keys."""
+    if not isinstance(value, dict):
+        return value
+    rule = value.get("rule")
+    model = _STANZAS.get(rule) if isinstance(rule, str) else None
+    if model is None:
+        seen = "is missing" if rule is None else f"must be one, got {rule!r}"
+        raise misplaced(("rule",), rule, f"{seen}; known are {', '.join(_STANZAS)}")
+    known = [field.alias or name for name, field in model.model_fields.items()]
+    mistakes = [_unknown(key, value[key], known) for key in value if key not in known]
+    try:
+        stanza = model.model_validate({key: part for key, part in value.items() if key in known})
+    except ValidationError as error:
+        mistakes += [
+            InitErrorDetails(type=one["type"], loc=one["loc"], input=one["input"], ctx=one.get("ctx", {}))
+            for one in error.errors(include_url=False)
+        ]
+    if mistakes:
+        raise ValidationError.from_exception_data("config", mistakes)
+    return stanza
+
+
+def _unknown(key: object, value: object, known: list[str]) -> InitErrorDetails:
+    near = difflib.get_close_matches(str(key), known, n=1)
+    advice = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+    problem = ValueError(f"there is no such key; {advice}")
+    return InitErrorDetails(type="value_error", loc=(str(key),), input=value, ctx={"error": problem})
+
+
+CustomSignal = Annotated[CustomCount | CustomDistinctUsers | CustomAbsence, BeforeValidator(_stanza)]
