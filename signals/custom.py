@@ -6,7 +6,7 @@ import difflib
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic import model_validator as model_check
 from pydantic_core import InitErrorDetails
 
@@ -22,26 +22,39 @@ ENDS = "-"
 
 _Title = Annotated[str, StringConstraints(min_length=1, max_length=120, strip_whitespace=True)]
 _Cooldown = Annotated[Duration, Field(ge=timedelta(0))]
-_Events = Annotated[Names, Field(min_length=1)]
+
+
+def _some(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names:
+        raise ValueError("must name an event, got an empty list")
+    return names
+
+
+_Events = Annotated[Names, AfterValidator(_some), Field(json_schema_extra={"minItems": 1})]
+_Threshold = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class CustomParams(RuleParams):
     """What all stanzas have: what the signal is about, when it may repeat, and what people read of it."""
 
-    kind: Literal["activation", "expansion", "intent", "risk"] = "expansion"
-    cooldown: _Cooldown = timedelta(days=7)
-    title: _Title | None = None
-    play: Play | None = None
+    kind: Literal["activation", "expansion", "intent", "risk"] = Field(
+        default="expansion", description="What the signal is about."
+    )
+    cooldown: _Cooldown = Field(
+        default=timedelta(days=7), description="After it fired for a subject, it is quiet so long."
+    )
+    title: _Title | None = Field(default=None, description="What happened, in the alert; empty: in numbers.")
+    play: Play | None = Field(default=None, description="What the rep should do.")
 
 
 class CustomCount(CustomParams):
     """The subject's events of these names within a window of days reach a number."""
 
-    rule: Literal["count"]
-    scope: Scope = Scope.WORKSPACE
-    events: _Events
-    threshold: Annotated[int, Field(ge=1, le=1_000_000)]
-    window: Window = 7
+    rule: Literal["count"] = Field(description="Events are counted.")
+    scope: Scope = Field(default=Scope.WORKSPACE, description="Whose events: those of a user, or of a workspace.")
+    events: _Events = Field(description="The names of the events, any of them.")
+    threshold: _Threshold = Field(description="So many of them are a signal.")
+    window: Window = Field(default=7, description="The days that count, up to the day of the event.")
 
     def marks(self, name: str) -> dict[str, tuple[str, ...]]:
         """What an event carries for the stanza of this name, and the names of the events that do."""
@@ -51,12 +64,12 @@ class CustomCount(CustomParams):
 class CustomDistinctUsers(CustomParams):
     """So many users of a workspace did one of these within a window of days."""
 
-    rule: Literal["distinct_users"]
-    scope: Literal["workspace"] = "workspace"
-    events: _Events
-    threshold: Annotated[int, Field(ge=1, le=1_000_000)]
-    window: Window = 7
-    cooldown: _Cooldown = timedelta(days=30)
+    rule: Literal["distinct_users"] = Field(description="The users who did it are counted.")
+    scope: Literal["workspace"] = Field(default="workspace", description="Users are those of a workspace.")
+    events: _Events = Field(description="The names of the events, any of them.")
+    threshold: _Threshold = Field(description="So many users are a signal.")
+    window: Window = Field(default=7, description="The days that count.")
+    cooldown: _Cooldown = Field(default=timedelta(days=30), description="Between two window ends that fire.")
 
     def marks(self, name: str) -> dict[str, tuple[str, ...]]:
         """As `CustomCount.marks`."""
@@ -69,11 +82,11 @@ class CustomAbsence(CustomParams):
     # `for` is no name in Python.
     model_config = ConfigDict(serialize_by_alias=True)
 
-    rule: Literal["absence"]
-    scope: Scope = Scope.WORKSPACE
-    after: _Events
-    no: _Events
-    for_: PositiveDuration = Field(alias="for")
+    rule: Literal["absence"] = Field(description="Something is waited for and does not come.")
+    scope: Scope = Field(default=Scope.WORKSPACE, description="Whose events: those of a user, or of a workspace.")
+    after: _Events = Field(description="The names of the events that begin the wait.")
+    no: _Events = Field(description="The names of the events that end it.")
+    for_: PositiveDuration = Field(alias="for", description="How long it is waited.")
 
     @model_check(mode="after")
     def _waits_for_another_event(self) -> Self:
@@ -88,7 +101,7 @@ class CustomAbsence(CustomParams):
         return {name: self.after, f"{ENDS}{name}": self.no}
 
 
-_STANZAS: dict[str, type[CustomCount | CustomDistinctUsers | CustomAbsence]] = {
+STANZAS: dict[str, type[CustomCount | CustomDistinctUsers | CustomAbsence]] = {
     "count": CustomCount,
     "distinct_users": CustomDistinctUsers,
     "absence": CustomAbsence,
@@ -100,10 +113,10 @@ def _stanza(value: object) -> object:
     if not isinstance(value, dict):
         return value
     rule = value.get("rule")
-    model = _STANZAS.get(rule) if isinstance(rule, str) else None
+    model = STANZAS.get(rule) if isinstance(rule, str) else None
     if model is None:
         seen = "is missing" if rule is None else f"must be one, got {rule!r}"
-        raise misplaced(("rule",), rule, f"{seen}; known are {', '.join(_STANZAS)}")
+        raise misplaced(("rule",), rule, f"{seen}; known are {', '.join(STANZAS)}")
     known = [field.alias or name for name, field in model.model_fields.items()]
     mistakes = [_unknown(key, value[key], known) for key in value if key not in known]
     try:

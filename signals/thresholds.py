@@ -75,19 +75,13 @@ def _own_name(name: str) -> str:
     return name
 
 
-_FORM = Form(r"[a-z][a-z0-9_]{0,63}", "the name of a signal: lower-case letters, digits and _, a letter first")
+_PATTERN = r"[a-z][a-z0-9_]{0,63}"
+_FORM = Form(_PATTERN, "the name of a signal: lower-case letters, digits and _, a letter first")
 # The name of one of the config's own.
 CustomName = Annotated[str, _FORM, AfterValidator(_own_name)]
 # The form of a signal's name. Whether there is one of that name only a whole config can tell, which may have its own.
 SignalName = Annotated[
     str,
     _FORM,
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "enum": list(Signals.model_fields)},
-                {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,63}$", "description": "One of your own, see custom."},
-            ]
-        }
-    ),
+    WithJsonSchema({"type": "string", "pattern": f"^{_PATTERN}$", "examples": list(Signals.model_fields)}),
 ]
