@@ -85,20 +85,22 @@ class CustomAbsence(CustomParams):
     rule: Literal["absence"] = Field(description="Something is waited for and does not come.")
     scope: Scope = Field(default=Scope.WORKSPACE, description="Whose events: those of a user, or of a workspace.")
     after: _Events = Field(description="The names of the events that begin the wait.")
-    no: _Events = Field(description="The names of the events that end it.")
+    without: _Events = Field(description="The names of the events that end it.")
     for_: PositiveDuration = Field(alias="for", description="How long it is waited.")
 
     @model_check(mode="after")
     def _waits_for_another_event(self) -> Self:
         after = {normal_name(name) for name in self.after}
-        for n, name in enumerate(self.no):
+        for n, name in enumerate(self.without):
             if normal_name(name) in after:
-                raise misplaced(("no", n), name, f"{name!r} is also under after: it would end the wait that it begins")
+                raise misplaced(
+                    ("without", n), name, f"{name!r} is also under after: it would end the wait that it begins"
+                )
         return self
 
     def marks(self, name: str) -> dict[str, tuple[str, ...]]:
         """As `CustomCount.marks`; those that end a wait are marked so."""
-        return {name: self.after, f"{ENDS}{name}": self.no}
+        return {name: self.after, f"{ENDS}{name}": self.without}
 
 
 STANZAS: dict[str, type[CustomCount | CustomDistinctUsers | CustomAbsence]] = {
@@ -110,13 +112,15 @@ STANZAS: dict[str, type[CustomCount | CustomDistinctUsers | CustomAbsence]] = {
 
 def _stanza(value: object) -> object:
     """Read a stanza by its `rule`, so that a mistake is told as one of that rule's keys."""
-    if not isinstance(value, dict):
+    if isinstance(value, CustomParams):
         return value
+    if not isinstance(value, dict):
+        raise ValueError("must be keys with values below it")  # noqa: TRY004  # pydantic takes no other
     rule = value.get("rule")
     model = STANZAS.get(rule) if isinstance(rule, str) else None
     if model is None:
-        seen = "is missing" if rule is None else f"must be one, got {rule!r}"
-        raise misplaced(("rule",), rule, f"{seen}; known are {', '.join(STANZAS)}")
+        wanted = "must be count, distinct_users or absence"
+        raise misplaced(("rule",), rule, f"{wanted}; it is missing" if rule is None else f"{wanted}, got {rule!r}")
     known = [field.alias or name for name, field in model.model_fields.items()]
     mistakes = [_unknown(key, value[key], known) for key in value if key not in known]
     try:

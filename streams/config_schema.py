@@ -26,7 +26,7 @@ _DRAFT = "http://json-schema.org/draft-07/schema#"
 # Stands for any position in a list.
 _ANY = "*"
 # What may stand at the keys that a stanza of `custom` must have: the others then show their defaults.
-_LEAST: dict[str, object] = {"events": ["A"], "threshold": 1, "after": ["A"], "no": ["B"], "for": "1d"}
+_LEAST: dict[str, object] = {"events": ["A"], "threshold": 1, "after": ["A"], "without": ["B"], "for": "1d"}
 
 Schema = dict[str, Any]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from signals.custom_rule import CustomRule, any_of
@@ -11,6 +12,7 @@ from signals.units import format_duration, milliseconds
 
 if TYPE_CHECKING:
     from signals.custom import CustomAbsence
+    from signals.event import Scalar
     from signals.fired import FiredState
     from signals.timers import Timer
     from signals.user import UserState
@@ -23,8 +25,10 @@ class _Absence(CustomRule):
     def __init__(self, name: str, stanza: CustomAbsence) -> None:
         super().__init__(name, stanza)
         self.stanza = stanza
-        self.unless = any_of(stanza.no)
+        self.unless = any_of(stanza.without)
         self._for_ms, self._cooldown_ms = milliseconds(stanza.for_), milliseconds(stanza.cooldown)
+        seconds = stanza.for_.total_seconds()
+        self._seconds = int(seconds) if seconds.is_integer() else seconds
 
     def end(self, timer: Timer) -> int:
         """When a wait is over."""
@@ -37,22 +41,25 @@ class _Absence(CustomRule):
         evidence: Evidence = {
             "after": str(timer.about or ""),
             "since": iso(timer.since),
-            "waited": self._for_ms / 1_000,
-            "threshold": self._for_ms / 1_000,
+            "waited": self._seconds,
+            "threshold": self._seconds,
         }
         return Finding(evidence)
 
     def in_numbers(self, evidence: Evidence) -> str:
         """Say it."""
         after = evidence.get("after") or any_of(self.stanza.after)
-        return f"no {self.unless} within {format_duration(self.stanza.for_)} after {after}"
+        return f"no {self.unless} within {_duration(evidence.get('waited'), self.stanza)} after {after}"
 
     def why(self, evidence: Evidence) -> list[Why]:
-        """Hold the seconds that have passed against those that were given."""
-        return [
-            Why("after", evidence.get("after")),
-            Why(f"{self.name}_s", evidence.get("waited"), evidence.get("threshold")),
-        ]
+        """Hold the time that has passed against that which was given."""
+        waited, given = (_duration(evidence.get(name), self.stanza) for name in ("waited", "threshold"))
+        return [Why("after", evidence.get("after")), Why("without", self.unless), Why("waited", waited, given)]
+
+
+def _duration(seconds: Scalar | None, stanza: CustomAbsence) -> str:
+    """A time of the evidence for people."""
+    return format_duration(timedelta(seconds=seconds) if isinstance(seconds, int | float) else stanza.for_)
 
 
 class CustomUserAbsence(_Absence, UserTimer):

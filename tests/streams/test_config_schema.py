@@ -92,7 +92,7 @@ def test_a_default_is_written_as_in_the_file() -> None:
         ("custom: {Exports: {rule: count, events: [Exported], threshold: 5}}", "custom"),
         ("custom: {exports: {rule: count, events: [], threshold: 5}}", "custom.exports"),
         ("custom: {exports: {rule: count, events: [Exported], threshold: 5, window: 10d}}", "custom.exports"),
-        ("custom: {exports: {rule: absence, after: [Exported], no: [Shared]}}", "custom.exports"),
+        ("custom: {exports: {rule: absence, after: [Exported], without: [Shared]}}", "custom.exports"),
     ],
 )
 def test_what_an_editor_can_see_is_refused_where_it_stands(text: str, at: str) -> None:
@@ -130,7 +130,7 @@ routes:
         "custom:",
         "custom: {exports: {rule: count, events: [Exported], threshold: 5, scope: user, title:}}",
         "custom: {exports: {rule: distinct_users, events: [Exported], threshold: 5, window: 14d, enabled: false}}",
-        "custom: {exports: {rule: absence, after: [Exported], no: [Shared], for: 3d, kind: risk}}",
+        "custom: {exports: {rule: absence, after: [Exported], without: [Shared], for: 3d, kind: risk}}",
         "{custom: {exports: {rule: count, events: [Exported], threshold: 5}}, routes: [{signals: [exports]}]}",
     ],
 )
