@@ -96,7 +96,7 @@ def take_customs_of_user(user: UserState, event: Event, progress: Progress, day:
             progress.has_grown |= _count(user.custom, mark, day, customs.of_user)
             counted.append(mark)
         elif part is Part.USER and progress.workspace is not None:
-            added = _add_day(user, mark, progress.workspace, day, customs)
+            added = _add_day(user, mark, progress, day, customs)
             if added is not None:
                 progress.has_grown = True
                 days.append(added)
@@ -166,15 +166,16 @@ def _count(counts: dict[str, dict[int, int]], name: str, day: int, known: Collec
     return has_grown
 
 
-def _add_day(user: UserState, name: str, workspace: str, day: int, customs: Customs) -> CustomDay | None:
+def _add_day(user: UserState, name: str, progress: Progress, day: int, customs: Customs) -> CustomDay | None:
     """Remember the day on which a user did it in a workspace; None if it was known, or is too old to be remembered."""
-    key, days = f"{name}|{workspace}", user.custom_days
+    key, days = f"{name}|{progress.workspace}", user.custom_days
     known = days.get(key)
     if known is None:
         for other in [other for other in days if rule_of(other) not in customs.windows]:
             del days[other]
         if len(days) >= customs.keys:
             del days[next(iter(days))]
+            progress.forgot_custom = True
         memory = Membership()
     else:
         # Days are remembered as those of a membership are.

@@ -265,12 +265,14 @@ def _apply_to_user(  # noqa: C901 - flat: what is asked only of some events is a
         progress.day = progress.membership.add_day(engine.days.day_of(event.time))
     if _GATED in progress.roles:
         progress.attempt = _count_attempt(user, event, engine, out)
-    if progress.workspace is None:
-        out.notes.append(Note.AMBIGUOUS)
-    if progress.forgot_workspace:
-        out.notes.append(Note.WORKSPACE_FORGOTTEN)
     if event.customs and not is_internal:
         take_customs_of_user(user, event, progress, engine.days.day_of(event.time), engine.customs)
+    if progress.workspace is None:
+        out.notes.append(Note.AMBIGUOUS)
+    if progress.forgot_custom:
+        out.notes.append(Note.CUSTOM_FORGOTTEN)
+    if progress.forgot_workspace:
+        out.notes.append(Note.WORKSPACE_FORGOTTEN)
     if (progress.roles or progress.customs) and not is_internal:
         judge_user(user, event, progress, engine, out)
     out.facts.extend(facts_of(user, event, progress, out.signals[fired_before:], place, engine))

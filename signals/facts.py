@@ -367,6 +367,8 @@ class Note(StrEnum):
     METRIC_FORGOTTEN = "metric_forgotten"
     FIRING_FORGOTTEN = "firing_forgotten"
     COMPANY_FORGOTTEN = "company_forgotten"
+    # The days on which a user did what a signal of the config's own counts users by.
+    CUSTOM_FORGOTTEN = "custom_forgotten"
     # Reasons that were to join the workspace's next alert, or would have made an alert too long.
     REASONS_FORGOTTEN = "reasons_forgotten"
     # More partitions have sent to a log than its fence keeps apart: the one first seen longest ago was forgotten.

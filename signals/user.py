@@ -227,6 +227,7 @@ class Progress(msgspec.Struct, gc=False):
     told_customs: tuple[str, ...] = ()
     custom_days: tuple[CustomDay, ...] = ()
     custom_day: int = 0
+    forgot_custom: bool = False
 
 
 def apply_event(user: UserState, event: Event, progress: Progress, cap: int) -> None:
