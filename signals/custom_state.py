@@ -14,18 +14,19 @@ import msgspec
 
 from signals.attempts import Attempt, add_attempt
 from signals.custom import ENDS, CustomAbsence, CustomCount
-from signals.facts import CustomDay
+from signals.facts import CustomMark, Note
 from signals.rule import Scope
 from signals.timers import Timer, rule_of
-from signals.user import Membership
+from signals.user import CustomProgress, Membership
 from signals.window import KEPT_DAYS, TOO_OLD_DAYS, WindowRing
+from signals.workspace import CustomChange
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from signals.custom import CustomSignal
     from signals.event import Event
-    from signals.facts import Fact
+    from signals.facts import Fact, Outputs
     from signals.user import Progress, UserState
     from signals.workspace import Change, WorkspaceState
 
@@ -73,7 +74,9 @@ def ring_key(name: str, window: int) -> str:
     return f"{name}|{window}"
 
 
-def take_customs_of_user(user: UserState, event: Event, progress: Progress, day: int, customs: Customs) -> None:
+def take_customs_of_user(
+    user: UserState, event: Event, progress: Progress, day: int, customs: Customs, out: Outputs
+) -> None:
     """
     Fold what an event is for the config's own signals into its user.
 
@@ -83,32 +86,30 @@ def take_customs_of_user(user: UserState, event: Event, progress: Progress, day:
         progress: Receives which rules are to be asked, and what the workspace is to be told.
         day: That of the event.
         customs: The signals.
+        out: Receives what was forgotten.
     """
     counted: list[str] = []
-    told: list[str] = []
-    days: list[CustomDay] = []
+    told: list[CustomMark] = []
     waits = len(user.answered)
     for mark in event.customs:
         if mark in customs.of_workspace:
-            told.append(mark)
+            told.append(CustomMark(mark))
         part = customs.of_user.get(mark)
         if part is Part.COUNT:
             progress.has_grown |= _count(user.custom, mark, day, customs.of_user)
             counted.append(mark)
         elif part is Part.USER and progress.workspace is not None:
-            added = _add_day(user, mark, progress, day, customs)
+            added = _add_day(user, mark, progress.workspace, day, customs, out)
             if added is not None:
                 progress.has_grown = True
-                days.append(added)
-                told.append(mark)
+                told.append(added)
         elif part is Part.START:
-            timer = Timer(event.time, event.id, event.source, event.name, progress.workspace)
+            timer = Timer(event.time, event.id, event.source, event.matched, progress.workspace)
             progress.has_timers |= _begin(user.timers, user.answered, mark, timer)
         elif part is Part.END:
             progress.has_timers |= _end(user.timers, user.answered, mark, event.time, customs.of_user)
     progress.has_grown |= progress.has_timers or len(user.answered) > waits
-    progress.customs, progress.told_customs, progress.custom_days = tuple(counted), tuple(told), tuple(days)
-    progress.custom_day = day
+    progress.custom = CustomProgress(tuple(counted), tuple(told), day)
 
 
 def take_customs_of_workspace(
@@ -130,26 +131,23 @@ def take_customs_of_workspace(
     counted: list[str] = []
     raised: dict[str, range] = {}
     has_timers, has_grown, waits = change.has_timers, False, len(workspace.answered)
-    for mark in fact.customs:
+    for one in fact.customs:
+        mark = one.mark
         part = customs.of_workspace.get(mark)
         if part is Part.COUNT:
             has_grown |= _count(workspace.custom, mark, day, customs.of_workspace)
             counted.append(mark)
         elif part is Part.START:
-            timer = Timer(fact.time, fact.event_id, fact.cause, fact.name)
+            timer = Timer(fact.time, fact.event_id, fact.cause, fact.matched)
             has_timers |= _begin(workspace.timers, workspace.answered, mark, timer)
         elif part is Part.END:
             has_timers |= _end(workspace.timers, workspace.answered, mark, fact.time, customs.of_workspace)
-    for one in fact.custom_days:
-        window = customs.windows.get(one.signal)
-        if window is not None:
-            raised[one.signal] = _raise_ends(workspace, one, window, customs)
-            counted.append(one.signal)
+        elif one.day is not None and mark in customs.windows:
+            raised[mark] = _raise_ends(workspace, mark, (one.day, one.prev, one.next), customs)
+            counted.append(mark)
     return msgspec.structs.replace(
         change,
-        customs=tuple(counted),
-        custom_day=day,
-        custom_raised=raised,
+        custom=CustomChange(tuple(counted), raised, day),
         has_timers=has_timers,
         has_grown=has_grown or has_timers or bool(raised) or len(workspace.answered) > waits,
     )
@@ -166,16 +164,16 @@ def _count(counts: dict[str, dict[int, int]], name: str, day: int, known: Collec
     return has_grown
 
 
-def _add_day(user: UserState, name: str, progress: Progress, day: int, customs: Customs) -> CustomDay | None:
+def _add_day(user: UserState, name: str, workspace: str, day: int, customs: Customs, out: Outputs) -> CustomMark | None:
     """Remember the day on which a user did it in a workspace; None if it was known, or is too old to be remembered."""
-    key, days = f"{name}|{progress.workspace}", user.custom_days
+    key, days = f"{name}|{workspace}", user.custom_days
     known = days.get(key)
     if known is None:
         for other in [other for other in days if rule_of(other) not in customs.windows]:
             del days[other]
         if len(days) >= customs.keys:
             del days[next(iter(days))]
-            progress.forgot_custom = True
+            out.notes.append(Note.CUSTOM_FORGOTTEN)
         memory = Membership()
     else:
         # Days are remembered as those of a membership are.
@@ -186,7 +184,7 @@ def _add_day(user: UserState, name: str, progress: Progress, day: int, customs: 
     # What has changed last is at the end.
     days.pop(key, None)
     days[key] = (memory.newest_day, memory.days)
-    return CustomDay(name, day, added.prev, added.next)
+    return CustomMark(name, day, added.prev, added.next)
 
 
 def _begin(timers: dict[str, Timer], answered: Mapping[str, int], name: str, timer: Timer) -> bool:
@@ -210,21 +208,24 @@ def _end(timers: dict[str, Timer], answered: dict[str, int], mark: str, time: in
     return True
 
 
-def _raise_ends(workspace: WorkspaceState, one: CustomDay, window: int, customs: Customs) -> range:
+def _raise_ends(
+    workspace: WorkspaceState, name: str, days: tuple[int, int | None, int | None], customs: Customs
+) -> range:
     """Count a user's day at the window ends that it changes, as those of all active users are (SIGNALS A9)."""
-    key, rings = ring_key(one.signal, window), workspace.custom_rings
+    (day, previous, following), window = days, customs.windows[name]
+    key, rings = ring_key(name, window), workspace.custom_rings
     ring = rings.get(key)
     if ring is None:
         for other in [other for other in rings if other not in {ring_key(*each) for each in customs.windows.items()}]:
             del rings[other]
-        ring = rings[key] = WindowRing(kept_from=one.day - KEPT_DAYS)
+        ring = rings[key] = WindowRing(kept_from=day - KEPT_DAYS)
     # So far back from the newest day the ring is kept.
     newest = ring.kept_from + KEPT_DAYS
-    if newest - one.day >= TOO_OLD_DAYS:
+    if newest - day >= TOO_OLD_DAYS:
         return range(0)
-    if one.day > newest:
-        ring.forget(one.day - KEPT_DAYS)
-    return ring.raise_ends(window, one.day, one.prev, one.next)
+    if day > newest:
+        ring.forget(day - KEPT_DAYS)
+    return ring.raise_ends(window, day, previous, following)
 
 
 def _forget_strangers(memory: dict[str, dict[int, int]] | dict[str, int], known: Collection[str]) -> None:

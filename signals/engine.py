@@ -27,7 +27,7 @@ from signals.codec import (
 from signals.compiled import Engine
 from signals.custom_state import take_customs_of_user, take_customs_of_workspace
 from signals.event import PASSIVE_ROLES, Event, Role, Tick
-from signals.facts import Command, Fact, FactKind, Note, Order, Outputs, Pulse
+from signals.facts import Command, CustomMark, Fact, FactKind, Note, Order, Outputs, Pulse
 from signals.judging import fire_derived, judge_user, judge_workspace
 from signals.shard import Coordinate, Fence, Shard
 from signals.snapshot import snapshot_json
@@ -110,7 +110,10 @@ def step_user(  # noqa: C901 - a call less per event
             _apply_to_user(user, record, Place(partition, position), engine, out)
     elif record.workspace_id is not None:
         # Nobody's event, often of a billing back end.
-        out.facts.append(passed_through(record, record.workspace_id, partition, position))
+        fact = passed_through(record, record.workspace_id, partition, position)
+        if record.customs:
+            fact.customs = tuple(CustomMark(mark) for mark in record.customs)
+        out.facts.append(fact)
     shard.touch(key, user, position)
     return out
 
@@ -266,14 +269,12 @@ def _apply_to_user(  # noqa: C901 - flat: what is asked only of some events is a
     if _GATED in progress.roles:
         progress.attempt = _count_attempt(user, event, engine, out)
     if event.customs and not is_internal:
-        take_customs_of_user(user, event, progress, engine.days.day_of(event.time), engine.customs)
+        take_customs_of_user(user, event, progress, engine.days.day_of(event.time), engine.customs, out)
     if progress.workspace is None:
         out.notes.append(Note.AMBIGUOUS)
-    if progress.forgot_custom:
-        out.notes.append(Note.CUSTOM_FORGOTTEN)
     if progress.forgot_workspace:
         out.notes.append(Note.WORKSPACE_FORGOTTEN)
-    if (progress.roles or progress.customs) and not is_internal:
+    if (progress.roles or progress.custom is not None) and not is_internal:
         judge_user(user, event, progress, engine, out)
     out.facts.extend(facts_of(user, event, progress, out.signals[fired_before:], place, engine))
     if progress.has_grown or progress.attempt is not None:
@@ -330,8 +331,8 @@ def _apply_to_workspace(  # noqa: C901, PLR0912 - flat: a case is made only wher
         if change.usage is not None:
             _take_in_usage(change, change.usage, _case(workspace, fact, muted, engine, out))
         asked = engine.for_fact(fact, change)
-        if change.customs:
-            asked += engine.custom_of_workspace(change.customs)
+        if change.custom is not None:
+            asked += engine.custom_of_workspace(change.custom.counted)
         if asked:
             judge_workspace(workspace, fact, asked, change, engine, out)
     firings = [*fact.signals, *out.signals[fired_before:]]

@@ -114,13 +114,18 @@ class Heard(msgspec.Struct, frozen=True, array_like=True, gc=False):
     alert_id: str
 
 
-class CustomDay(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A day on which a user did what one of the config's own signals counts for the first time, as in `Fact.day`."""
+class CustomMark(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """
+    What an event is for one of the config's own signals, `mark` being as in `Event.customs`.
 
-    signal: str
-    day: int
-    prev: int | None
-    next: int | None
+    The days, as those of a fact, are there where its user did for the first time on a day what the signal counts users
+    by.
+    """
+
+    mark: str
+    day: int | None = None
+    prev: int | None = None
+    next: int | None = None
 
 
 class Fact(msgspec.Struct, tag="fact", tag_field="log", omit_defaults=True, gc=False):
@@ -167,9 +172,8 @@ class Fact(msgspec.Struct, tag="fact", tag_field="log", omit_defaults=True, gc=F
     core: tuple[tuple[int, int], ...] = ()
     # The user, a power user here, was "removed", or has been "silent" for long.
     champion: str | None = None
-    # As those of the event, as far as they are the workspace's affair.
-    customs: tuple[str, ...] = ()
-    custom_days: tuple[CustomDay, ...] = ()
+    # As far as they are the workspace's affair.
+    customs: tuple[CustomMark, ...] = ()
     profile: Profile | None = None
     target: str | None = None
     is_asked: bool = False

@@ -42,7 +42,6 @@ def passed_through(event: Event, workspace: str, partition: int, position: int) 
         matched=event.matched,
         properties=event.properties,
         traits=event.traits,
-        customs=event.customs,
         ingested_at=event.ingested_at,
     )
 
@@ -86,7 +85,8 @@ def _observed(
     fact.joined = progress.joined
     fact.signed_up = progress.signed_up_joined
     fact.signals = tuple(firings)
-    fact.customs, fact.custom_days = progress.told_customs, progress.custom_days
+    if progress.custom is not None:
+        fact.customs = progress.custom.told
     if progress.day is not None:
         fact.day, fact.prev, fact.next = progress.day.day, progress.day.prev, progress.day.next
     if user.domain is not None and not progress.is_internal and engine.kind_of(user.domain) is DomainKind.ENTERPRISE:

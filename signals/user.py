@@ -7,7 +7,7 @@ from xxhash import xxh3_64_digest
 
 from signals.attempts import Attempt
 from signals.event import Event, EventType, Role
-from signals.facts import CustomDay
+from signals.facts import CustomMark
 from signals.fired import FiredState
 from signals.timers import Timer
 
@@ -198,6 +198,14 @@ class UserState(FiredState, omit_defaults=True, forbid_unknown_fields=True, rena
             self.version += 1
 
 
+class CustomProgress(msgspec.Struct, gc=False):
+    """What it is for the config's own signals: those to be judged, what the workspace is to be told, and its day."""
+
+    counted: tuple[str, ...]
+    told: tuple[CustomMark, ...]
+    day: int
+
+
 class Progress(msgspec.Struct, gc=False):
     """What one applied event changed for its user: the workspace it counts in, and what is new there."""
 
@@ -222,12 +230,7 @@ class Progress(msgspec.Struct, gc=False):
     forgot_workspace: bool = False
     # A timer was set or taken away.
     has_timers: bool = False
-    # Of the config's own signals those to be judged, those that the workspace is to be told of, and the event's day.
-    customs: tuple[str, ...] = ()
-    told_customs: tuple[str, ...] = ()
-    custom_days: tuple[CustomDay, ...] = ()
-    custom_day: int = 0
-    forgot_custom: bool = False
+    custom: CustomProgress | None = None
 
 
 def apply_event(user: UserState, event: Event, progress: Progress, cap: int) -> None:

@@ -187,6 +187,14 @@ class WorkspaceState(FiredState, omit_defaults=True, forbid_unknown_fields=True,
         return self.members / seats.count if seats is not None and seats.count > 0 else None
 
 
+class CustomChange(msgspec.Struct, gc=False):
+    """What it is for the config's own signals: those to be judged, the window ends it raised, and its day."""
+
+    counted: tuple[str, ...]
+    raised: Mapping[str, range]
+    day: int
+
+
 class Change(msgspec.Struct, gc=False):
     """What one applied fact changed: the window ends it raised, by window length; plan, seats and usage."""
 
@@ -200,10 +208,7 @@ class Change(msgspec.Struct, gc=False):
     has_timers: bool = False
     # What the rules over signals look at has changed although nothing fired.
     is_derived: bool = False
-    # Of the config's own signals those to be judged, the event's day, and the window ends it raised.
-    customs: tuple[str, ...] = ()
-    custom_day: int = 0
-    custom_raised: Mapping[str, range] = {}
+    custom: CustomChange | None = None
     # A map has become longer.
     has_grown: bool = False
 

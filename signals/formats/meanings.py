@@ -29,7 +29,7 @@ _CACHED_NAMES = 10_000
 
 
 class Meaning(msgspec.Struct, frozen=True):
-    """What a name means: `matched` is how the config writes it, None where no role lists it."""
+    """What a name means: `matched` is how the config writes it, None where no role and no signal of its own lists it."""
 
     roles: tuple[Role, ...] = ()
     passive: bool = False
@@ -49,9 +49,10 @@ class Meanings:
 
     def __init__(self, events: EventNames, custom: Mapping[str, CustomSignal] | None = None) -> None:
         self._by_normal_name = _index(events)
-        for name, marks in _marks(custom or {}).items():
+        for name, (written, marks) in _marks(custom or {}).items():
             meaning = self._by_normal_name.get(name, _NONE)
-            self._by_normal_name[name] = msgspec.structs.replace(meaning, customs=tuple(marks))
+            matched = meaning.matched or written
+            self._by_normal_name[name] = msgspec.structs.replace(meaning, matched=matched, customs=tuple(marks))
         self._by_name: dict[str, Meaning] = {}
 
     def of(self, name: str | None) -> Meaning:
@@ -81,14 +82,14 @@ def _index(events: EventNames) -> dict[str, Meaning]:
     return {name: Meaning(passive=True) for name in passive} | meanings
 
 
-def _marks(custom: Mapping[str, CustomSignal]) -> dict[str, list[str]]:
-    """What the events of a name carry for the config's own signals, in the order of these signals' names."""
-    found: dict[str, list[str]] = {}
+def _marks(custom: Mapping[str, CustomSignal]) -> dict[str, tuple[str, list[str]]]:
+    """How names are written, and what their events carry for the config's own signals, in the order of these."""
+    found: dict[str, tuple[str, list[str]]] = {}
     for signal, stanza in sorted(custom.items()):
         if stanza.enabled:
             for mark, names in stanza.marks(signal).items():
                 for name in names:
-                    found.setdefault(normal_name(name), []).append(mark)
+                    found.setdefault(normal_name(name), (name, []))[1].append(mark)
     return found
 
 

@@ -98,7 +98,7 @@ class SegmentDecoder:
             usual = self._usual.read(value, self._latest(record_time), source)
             if usual is not None:
                 event, meaning, properties = usual
-                if meaning.matched is not None or meaning.customs:
+                if meaning.matched is not None:
                     self._mean(event, meaning, properties)
                 return event
         record = parse_object(value, self._max_bytes)
@@ -117,7 +117,7 @@ class SegmentDecoder:
         elif len(message_id) > self._max_id:
             raise self._long_id("the event's own id", message_id)
         event.id = message_id
-        if meaning.matched is not None or meaning.customs:
+        if meaning.matched is not None:
             self._mean(event, meaning, record.get("properties"))
         elif kind is _GROUP:
             event.traits = self._kept(record.get("traits"), GROUP_TRAITS)

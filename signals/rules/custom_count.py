@@ -67,7 +67,8 @@ class CustomUserCount(_Count, UserRule):
 
     def judge(self, user: UserState, event: Event, progress: Progress) -> Finding | None:
         """Count what the user did, wherever it was."""
-        return self.find(user, user.custom, event.time, progress.custom_day, event.name)
+        day = progress.custom.day if progress.custom is not None else 0
+        return self.find(user, user.custom, event.time, day, event.matched)
 
     def gap(self, user: UserState, now: int, day: int) -> str | None:  # noqa: ARG002
         """How many are missing."""
@@ -81,7 +82,8 @@ class CustomWorkspaceCount(_Count, WorkspaceRule):
 
     def judge(self, workspace: WorkspaceState, fact: Fact, change: Change) -> Finding | None:
         """Count what happened in the workspace, whoever did it."""
-        return self.find(workspace, workspace.custom, fact.time, change.custom_day, fact.name)
+        day = change.custom.day if change.custom is not None else 0
+        return self.find(workspace, workspace.custom, fact.time, day, fact.matched)
 
     def gap(self, workspace: WorkspaceState, now: int, day: int) -> str | None:  # noqa: ARG002
         """How many are missing."""

@@ -31,7 +31,8 @@ class CustomDistinctUsers(CustomRule, WorkspaceRule):
 
     def judge(self, workspace: WorkspaceState, fact: Fact, change: Change) -> Finding | None:  # noqa: ARG002
         """Judge every window end that the day has raised, in rising order; the first that qualifies fires."""
-        raised, ring = change.custom_raised.get(self.name), workspace.custom_rings.get(self._ring)
+        raised = change.custom.raised.get(self.name) if change.custom is not None else None
+        ring = workspace.custom_rings.get(self._ring)
         if not raised or ring is None:
             return None
         last, start = workspace.last_fired(self.name), raised.start

@@ -184,7 +184,7 @@ def test_decoder_marks_tracks_only(extra: Record, record: Record, customs: tuple
     event = decoder.decode(json.dumps(value | record).encode(), None, Source("events", 0, 0))
 
     assert event.customs == customs
-    assert event.matched is None
+    assert event.matched == ("Report Exported" if customs else None)
 
 
 def test_people_may_mute_them_by_name_and_no_other() -> None:

@@ -27,7 +27,7 @@ def test_third_event_of_any_of_the_names_fires_with_what_was_counted() -> None:
     (signal,) = [firing for firing in fired if firing.signal == "burst"]
     assert (signal.kind, signal.scope, signal.subject, signal.n) == (Kind.INTENT, Scope.WORKSPACE, "acme", 1)
     assert signal.user_id == "cid"
-    assert signal.evidence == {"event": "REPORT-EXPORTED", "count": 3, "threshold": 3, "window": 7}
+    assert signal.evidence == {"event": "Report Exported", "count": 3, "threshold": 3, "window": 7}
 
 
 @pytest.mark.parametrize(("third", "fires"), [(day(7, 23.9), ["burst"]), (day(8, 0), [])])
