@@ -29,7 +29,7 @@ _CACHED_NAMES = 10_000
 
 
 class Meaning(msgspec.Struct, frozen=True):
-    """What a name means: `matched` is how the config writes it, None where no role and no signal of its own lists it."""
+    """What a name means: `matched` is how the config writes it, None where no role or custom signal lists it."""
 
     roles: tuple[Role, ...] = ()
     passive: bool = False
