@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from signals.custom import CustomAbsence, CustomCount, CustomDistinctUsers
+    from signals.event import Scalar
 
 _PLAY = "This signal is your own. See what they do in the product, and offer what helps them on."
 
@@ -36,6 +37,11 @@ class CustomRule(Rule):
     @abstractmethod
     def in_numbers(self, evidence: Evidence) -> str:
         """Say what happened, where the stanza has no title."""
+
+
+def in_days(days: Scalar | None) -> str:
+    """A window for people."""
+    return "in one day" if days == 1 else f"in {days} days"
 
 
 def any_of(names: Sequence[str]) -> str:

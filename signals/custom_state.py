@@ -112,6 +112,13 @@ def take_customs_of_user(
     progress.custom = CustomProgress(tuple(counted), tuple(told), day)
 
 
+def move_waits(user: UserState, left: str, entered: str | None) -> None:
+    """Let what a user waits for count in the workspace that he has left his personal one for."""
+    for key, timer in user.timers.items():
+        if timer.workspace == left:
+            user.timers[key] = msgspec.structs.replace(timer, workspace=entered)
+
+
 def take_customs_of_workspace(
     workspace: WorkspaceState, fact: Fact, change: Change, day: int, customs: Customs
 ) -> Change:

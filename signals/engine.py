@@ -25,7 +25,7 @@ from signals.codec import (
     encode_state,
 )
 from signals.compiled import Engine
-from signals.custom_state import take_customs_of_user, take_customs_of_workspace
+from signals.custom_state import move_waits, take_customs_of_user, take_customs_of_workspace
 from signals.event import PASSIVE_ROLES, Event, Role, Tick
 from signals.facts import Command, CustomMark, Fact, FactKind, Note, Order, Outputs, Pulse
 from signals.judging import fire_derived, judge_user, judge_workspace
@@ -270,6 +270,8 @@ def _apply_to_user(  # noqa: C901 - flat: what is asked only of some events is a
         progress.attempt = _count_attempt(user, event, engine, out)
     if event.customs and not is_internal:
         take_customs_of_user(user, event, progress, engine.days.day_of(event.time), engine.customs, out)
+    if progress.moved_from is not None:
+        move_waits(user, progress.moved_from, progress.workspace)
     if progress.workspace is None:
         out.notes.append(Note.AMBIGUOUS)
     if progress.forgot_workspace:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from signals.attempts import attempts_in
-from signals.custom_rule import CustomRule, any_of
+from signals.custom_rule import CustomRule, any_of, in_days
 from signals.rule import Evidence, Finding, UserRule, Why, WorkspaceRule
 from signals.units import milliseconds
 
@@ -50,8 +50,9 @@ class _Count(CustomRule):
 
     def in_numbers(self, evidence: Evidence) -> str:
         """Say it."""
-        days = evidence.get("window", self.stanza.window)
-        return f"{evidence.get('count', 'several')} times {any_of(self.stanza.events)} in {days} days"
+        count, days = evidence.get("count"), evidence.get("window", self.stanza.window)
+        times = "once" if count == 1 else f"{count or 'several'} times"
+        return f"{any_of(self.stanza.events)} {times} {in_days(days)}"
 
     def why(self, evidence: Evidence) -> list[Why]:
         """Hold the events of the window against the threshold."""

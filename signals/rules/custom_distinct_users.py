@@ -6,7 +6,7 @@ from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING
 
-from signals.custom_rule import CustomRule, any_of
+from signals.custom_rule import CustomRule, any_of, in_days
 from signals.custom_state import ring_key
 from signals.moments import day_iso
 from signals.rule import Evidence, Finding, Why, WorkspaceRule
@@ -66,7 +66,7 @@ class CustomDistinctUsers(CustomRule, WorkspaceRule):
     def in_numbers(self, evidence: Evidence) -> str:
         """Say it."""
         days = evidence.get("window", self.stanza.window)
-        return f"{evidence.get('users', 'several')} people with {any_of(self.stanza.events)} in {days} days"
+        return f"{evidence.get('users', 'several')} people with {any_of(self.stanza.events)} {in_days(days)}"
 
     def why(self, evidence: Evidence) -> list[Why]:
         """Hold the distinct users of the window against the threshold."""

@@ -155,6 +155,16 @@ def test_wait_of_one_who_turns_out_to_be_our_own_is_dropped() -> None:
     assert one.user("ann").timers == {}
 
 
+def test_wait_of_a_new_user_goes_with_him_to_his_first_workspace() -> None:
+    one = river()
+    one.do("Import Started", "ann", None, on=day(1))
+    one.feed(event("ann", "acme", on=day(2)))
+    one.feed(Tick(day(4)))
+
+    (signal,) = [signal for signal in one.signals if signal.signal == "stuck"]
+    assert (signal.subject, signal.workspace_id) == ("ann", "acme")
+
+
 def test_wait_of_a_stanza_that_is_gone_ends_silently() -> None:
     one = river()
     one.do("Import Started", on=day(1))

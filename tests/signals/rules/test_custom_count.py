@@ -147,7 +147,7 @@ def test_alert_has_the_words_of_the_stanza_and_numbers_without_them() -> None:
         "urgent",
     )
     (alert,) = plain.alerts
-    assert alert.title == "acme: 1 times Report Exported or Dashboard Exported in 7 days"
+    assert alert.title == "acme: Report Exported or Dashboard Exported once in 7 days"
     assert [(why.fact, why.value, why.threshold) for why in alert.why] == [("burst_7d", 1, 1)]
 
 
