@@ -150,7 +150,7 @@ routes:
         ),
         (
             "custom:\n  exports: {rule: count, events: [Exported], treshold: 5, threshold: 5}",
-            "plg.yaml:2:50 custom.exports.treshold: there is no such key; did you mean threshold?",
+            "plg.yaml:2:46 custom.exports.treshold: there is no such key; did you mean threshold?",
         ),
         (
             "custom:\n  exports:\n    rule: absence\n    after: [Exported]\n    without: [Shared]",
