@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from signals import alerting, waiting
 from signals.codec import encode_state
 from signals.config import MAX_CHARS
+from signals.custom import MAX_STANZAS
 from signals.facts import Decision, Note
 from signals.room import MAX_STATE_BYTES, UTF8_BYTES
 
@@ -31,8 +32,9 @@ _UNWATCHED_BYTES = 2_048
 # The same of each of his workspaces: times, places in his order, days.
 _MEMBERSHIP_BYTES = 48
 _USER_ROOM = MAX_STATE_BYTES - _UNWATCHED_BYTES
-# What a user has of his own at most: 64 hashes, and the workspace that saw his company first.
-_OWN_BYTES = 1_024 + _LONGEST
+# What a user has of his own at most: 64 hashes, the workspace that saw his company first, and of each wait of the
+# config's own signals when it was last answered.
+_OWN_BYTES = 1_024 + _LONGEST + MAX_STANZAS * 80
 # What a workspace, a feature or a firing of his takes at most: the longest text, and a domain or 56 days of attempts.
 _ENTRY_BYTES = _LONGEST + 56 * 14 + 64
 # So few of them always fit.
@@ -43,8 +45,9 @@ _SHARE = 4
 
 
 def bound_user(user: UserState, out: Outputs) -> None:
-    """Let go of attempts, then of what fired for features, then of workspaces, until the user's state fits."""
-    if len(user.workspaces) + len(user.gated) + len(user.fired) <= _FEW:
+    """Let go of attempts, counts, firings with a key, waits, then workspaces, until the user's state fits."""
+    own = len(user.custom) + len(user.custom_days) + len(user.timers)
+    if len(user.workspaces) + len(user.gated) + len(user.fired) + own <= _FEW:
         return
 
     def is_above(limit: int) -> bool:
@@ -54,7 +57,14 @@ def bound_user(user: UserState, out: Outputs) -> None:
         return
     out.notes.append(Note.STATE_TRIMMED)
     _let_go(
-        (lambda: _drop_first(user.gated), lambda: _forget_firing(user), lambda: _forget_workspaces(user)),
+        (
+            lambda: _drop_first(user.gated),
+            lambda: _drop_first(user.custom_days),
+            lambda: _drop_first(user.custom),
+            lambda: _forget_firing(user),
+            lambda: _drop_first(user.timers),
+            lambda: _forget_workspaces(user),
+        ),
         lambda: is_above(_less(_USER_ROOM)),
     )
 
@@ -79,7 +89,10 @@ def bound_workspace(case: Case, room: int) -> None:
             lambda: _drop_oldest(policy.answers),
             lambda: _drop_first(policy.heard),
             lambda: _drop_first(workspace.billing.usage),
+            lambda: _drop_first(workspace.custom),
+            lambda: _drop_first(workspace.custom_rings),
             lambda: _forget_firing(workspace),
+            lambda: _drop_first(workspace.timers),
             lambda: _close_alert(case),
             lambda: _expire(case, policy.quiet),
             lambda: _expire(case, policy.held),

@@ -5,9 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from signals.custom import CustomAbsence
+from signals.custom import CustomDistinctUsers as CustomDistinctUsersStanza
+from signals.rule import Scope
 from signals.rules.activated import Activated
 from signals.rules.cancelled import Cancelled
 from signals.rules.converted_to_paid import ConvertedToPaid
+from signals.rules.custom_absence import CustomUserAbsence, CustomWorkspaceAbsence
+from signals.rules.custom_count import CustomUserCount, CustomWorkspaceCount
+from signals.rules.custom_distinct_users import CustomDistinctUsers
 from signals.rules.enterprise_domain import EnterpriseDomain
 from signals.rules.first_invite import FirstInvite
 from signals.rules.gated_feature import GatedFeature
@@ -40,11 +46,16 @@ class Catalogue:
     workspaces: dict[WorkspaceRule, bool]
     workspace_timers: dict[WorkspaceTimer, bool]
     derived: dict[DerivedRule, bool]
+    # The config's own, asked by the marks of events and after all others; those with timers are among the timers.
+    custom_users: dict[UserRule, bool]
+    custom_workspaces: dict[WorkspaceRule, bool]
 
     def all(self) -> Iterator[Rule]:
         """Every rule, switched on or not."""
         for group in (self.users, self.user_timers, self.workspaces, self.workspace_timers, self.derived):
             yield from group
+        yield from self.custom_users
+        yield from self.custom_workspaces
 
     def in_force(self) -> Iterator[Rule]:
         """The rules that are switched on."""
@@ -79,4 +90,23 @@ def catalogue(config: Config, domains: Domains) -> Catalogue:
     user_timers: dict[UserTimer, bool] = {}
     workspace_timers: dict[WorkspaceTimer, bool] = {}
     derived: dict[DerivedRule, bool] = {}
-    return Catalogue(users, user_timers, workspaces, workspace_timers, derived)
+    found = Catalogue(users, user_timers, workspaces, workspace_timers, derived, {}, {})
+    _add_custom(found, config)
+    return found
+
+
+def _add_custom(found: Catalogue, config: Config) -> None:
+    # By name, so that the order in which a file lists them changes nothing.
+    for name, stanza in sorted(config.custom.items()):
+        is_of_user = stanza.scope is Scope.USER
+        if isinstance(stanza, CustomAbsence):
+            if is_of_user:
+                found.user_timers[CustomUserAbsence(name, stanza)] = stanza.enabled
+            else:
+                found.workspace_timers[CustomWorkspaceAbsence(name, stanza)] = stanza.enabled
+        elif isinstance(stanza, CustomDistinctUsersStanza):
+            found.custom_workspaces[CustomDistinctUsers(name, stanza)] = stanza.enabled
+        elif is_of_user:
+            found.custom_users[CustomUserCount(name, stanza)] = stanza.enabled
+        else:
+            found.custom_workspaces[CustomWorkspaceCount(name, stanza)] = stanza.enabled

@@ -13,6 +13,7 @@ import msgspec
 from signals.billing import Terms
 from signals.catalogue import catalogue
 from signals.config import Clock
+from signals.custom_state import Customs
 from signals.domains import Domains
 from signals.event import Role
 from signals.moments import Days
@@ -24,6 +25,8 @@ from signals.timers import key_of, rule_of
 from signals.units import milliseconds
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from signals.config import Config
     from signals.domains import DomainKind
     from signals.facts import Fact
@@ -75,6 +78,7 @@ class Engine:
         self.days = Days(config.zone)
         limits = config.limits
         self.terms = Terms(config.plans, self.days, limits.metrics_per_workspace, limits.fired_keys)
+        self.customs = Customs(config.custom, limits.custom_keys)
         found = catalogue(config, domains)
         users, workspaces = found.users, found.workspaces
         self.user_timers: dict[str, UserTimer] = {rule.name: rule for rule, is_on in found.user_timers.items() if is_on}
@@ -89,6 +93,8 @@ class Engine:
         self._workspace_rules = [rule for rule, is_on in workspaces.items() if is_on]
         # What is switched on, in the order of the catalogue.
         self.in_force: tuple[Rule, ...] = tuple(found.in_force())
+        self._custom_user_rules = {rule.name: rule for rule, is_on in found.custom_users.items() if is_on}
+        self._custom_workspace_rules = {rule.name: rule for rule, is_on in found.custom_workspaces.items() if is_on}
         # By window length: the signals that look back at window ends after their last firing.
         self.watched: dict[int, tuple[str, ...]] = {}
         for rule in self._workspace_rules:
@@ -144,6 +150,14 @@ class Engine:
             rules = tuple(rule for rule in self._workspace_rules if not rule.triggers.isdisjoint(triggers))
             self._asked_of_workspaces[key] = rules
         return rules
+
+    def custom_of_user(self, names: Collection[str]) -> tuple[UserRule, ...]:
+        """The rules over users of these of the config's own signals, in the order of the catalogue."""
+        return tuple(rule for name, rule in self._custom_user_rules.items() if name in names)
+
+    def custom_of_workspace(self, names: Collection[str]) -> tuple[WorkspaceRule, ...]:
+        """The same over workspaces."""
+        return tuple(rule for name, rule in self._custom_workspace_rules.items() if name in names)
 
     def user_due(self, user: UserState, key: str, timer: Timer) -> int | None:
         """When a user's timer is due; None if nobody waits for it any more."""

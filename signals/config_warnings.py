@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from signals.config import Config
+from signals.custom import CustomDistinctUsers
 from signals.domains import Domains
 from signals.event import PASSIVE_ROLES, Role
 from signals.mistakes import ConfigWarning, Key
@@ -43,11 +44,12 @@ def warnings(config: Config, domains: Domains) -> list[ConfigWarning]:
     """
     found = [*_about_roles(config), *_about_names(config.events), *_about_paths(config), *_about_plans(config)]
     found += [*_about_domains(config, domains), *domains.warnings(config.domains), *_about_routes(config)]
-    return [*found, *_about_policy(config), *_about_addresses(config)]
+    return [*found, *_about_policy(config), *_about_custom(config), *_about_addresses(config)]
 
 
 def _enabled(config: Config) -> set[str]:
-    return {name for name in Signals.model_fields if getattr(config.signals, name).enabled}
+    ours = {name for name in Signals.model_fields if getattr(config.signals, name).enabled}
+    return ours | {name for name, stanza in config.custom.items() if stanza.enabled}
 
 
 def _about_roles(config: Config) -> Iterator[ConfigWarning]:
@@ -185,6 +187,31 @@ def _about_policy(config: Config) -> Iterator[ConfigWarning]:
     if hours.time_zone is not None and hours == QuietHours(time_zone=hours.time_zone):
         problem = "there is neither a night nor a day off that it could be for"
         yield ConfigWarning(("policy", "quiet_hours", "time_zone"), problem)
+
+
+def _about_custom(config: Config) -> Iterator[ConfigWarning]:
+    routed = {signal for route in config.routes for signal in route.signals}
+    longest, by_users = config.limits.max_text_chars, 0
+    for signal, stanza in config.custom.items():
+        if not stanza.enabled:
+            continue
+        if signal not in routed:
+            problem = f"no route lists it: its signals go to {config.prefix}.signals, and nobody hears of them"
+            yield ConfigWarning(("custom", signal), problem)
+        by_users += isinstance(stanza, CustomDistinctUsers)
+        lists = {key: getattr(stanza, key, ()) for key in ("events", "after", "without")}
+        for key, names in lists.items():
+            for n, name in enumerate(names):
+                if len(name) > longest:
+                    problem = (
+                        f"{name!r} never matches: of a longer name limits.max_text_chars leaves {longest} characters"
+                    )
+                    yield ConfigWarning(("custom", signal, key, n), problem)
+    if by_users > config.limits.custom_keys:
+        problem = (
+            f"is less than the {by_users} signals of your own that count users: of a user some are always forgotten"
+        )
+        yield ConfigWarning(("limits", "custom_keys"), problem)
 
 
 def _about_addresses(config: Config) -> Iterator[ConfigWarning]:

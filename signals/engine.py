@@ -15,7 +15,7 @@ from signals.attempts import Attempt, add_attempt
 from signals.billing import NOTHING_PASSED, UsageStep, text
 from signals.bounds import bound_user, bound_workspace, is_too_large
 from signals.case import Case
-from signals.clock import move_user_clock, move_workspace_clock
+from signals.clock import move_user_clock, move_workspace_clock, set_user_due
 from signals.codec import (
     decode_fact_records,
     decode_user_records,
@@ -25,8 +25,9 @@ from signals.codec import (
     encode_state,
 )
 from signals.compiled import Engine
+from signals.custom_state import move_waits, take_customs_of_user, take_customs_of_workspace
 from signals.event import PASSIVE_ROLES, Event, Role, Tick
-from signals.facts import Command, Fact, FactKind, Note, Order, Outputs, Pulse
+from signals.facts import Command, CustomMark, Fact, FactKind, Note, Order, Outputs, Pulse
 from signals.judging import fire_derived, judge_user, judge_workspace
 from signals.shard import Coordinate, Fence, Shard
 from signals.snapshot import snapshot_json
@@ -109,7 +110,10 @@ def step_user(  # noqa: C901 - a call less per event
             _apply_to_user(user, record, Place(partition, position), engine, out)
     elif record.workspace_id is not None:
         # Nobody's event, often of a billing back end.
-        out.facts.append(passed_through(record, record.workspace_id, partition, position))
+        fact = passed_through(record, record.workspace_id, partition, position)
+        if record.customs:
+            fact.customs = tuple(CustomMark(mark) for mark in record.customs)
+        out.facts.append(fact)
     shard.touch(key, user, position)
     return out
 
@@ -243,7 +247,9 @@ def _fire_due(shard: Shard[WorkspaceState], time: int, position: int, engine: En
         shard.touch(key, workspace, position)
 
 
-def _apply_to_user(user: UserState, event: Event, place: Place, engine: Engine, out: Outputs) -> None:
+def _apply_to_user(  # noqa: C901 - flat: what is asked only of some events is asked here, not a call away
+    user: UserState, event: Event, place: Place, engine: Engine, out: Outputs
+) -> None:
     if event.email is not None:
         address = engine.address(event.email)
         user.set_address(address.domain, is_internal=address.is_internal)
@@ -262,16 +268,22 @@ def _apply_to_user(user: UserState, event: Event, place: Place, engine: Engine, 
         progress.day = progress.membership.add_day(engine.days.day_of(event.time))
     if _GATED in progress.roles:
         progress.attempt = _count_attempt(user, event, engine, out)
+    if event.customs and not is_internal:
+        take_customs_of_user(user, event, progress, engine.days.day_of(event.time), engine.customs, out)
+    if progress.moved_from is not None:
+        move_waits(user, progress.moved_from, progress.workspace)
     if progress.workspace is None:
         out.notes.append(Note.AMBIGUOUS)
     if progress.forgot_workspace:
         out.notes.append(Note.WORKSPACE_FORGOTTEN)
-    if progress.roles and not is_internal:
+    if (progress.roles or progress.custom is not None) and not is_internal:
         judge_user(user, event, progress, engine, out)
     out.facts.extend(facts_of(user, event, progress, out.signals[fired_before:], place, engine))
     if progress.has_grown or progress.attempt is not None:
         # Nothing else makes a map longer: a firing with a key comes with an attempt.
         bound_user(user, out)
+    if progress.has_timers:
+        set_user_due(user, engine)
 
 
 def _count_attempt(user: UserState, event: Event, engine: Engine, out: Outputs) -> Attempt:
@@ -285,7 +297,7 @@ def _count_attempt(user: UserState, event: Event, engine: Engine, out: Outputs) 
     return attempt
 
 
-def _apply_to_workspace(  # noqa: C901 - flat: a case is made only where policy is asked: most facts never are
+def _apply_to_workspace(  # noqa: C901, PLR0912 - flat: a case is made only where policy is asked: most facts never are
     workspace: WorkspaceState, fact: Fact, place: Place, muted: Mapping[str, int], engine: Engine, out: Outputs
 ) -> None:
     kind, fired_before = fact.kind, 0
@@ -309,6 +321,11 @@ def _apply_to_workspace(  # noqa: C901 - flat: a case is made only where policy 
     # Most gates are open; that much is seen without a call.
     was_open = workspace.policy.activated_at is not None or policy.is_open(workspace, engine)
     change = apply_fact(workspace, fact, engine.watched, engine.terms)
+    if fact.customs:
+        day = engine.days.day_of(fact.time)
+        change = take_customs_of_workspace(workspace, fact, change, day, engine.customs)
+        if change.has_grown:
+            _bound(_case(workspace, fact, muted, engine, out))
     has_opened = not was_open and policy.is_open(workspace, engine)
     if change.plan is not None and workspace.has_converted(change.plan):
         policy.close(_case(workspace, fact, muted, engine, out), "converted")
@@ -316,6 +333,8 @@ def _apply_to_workspace(  # noqa: C901 - flat: a case is made only where policy 
         if change.usage is not None:
             _take_in_usage(change, change.usage, _case(workspace, fact, muted, engine, out))
         asked = engine.for_fact(fact, change)
+        if change.custom is not None:
+            asked += engine.custom_of_workspace(change.custom.counted)
         if asked:
             judge_workspace(workspace, fact, asked, change, engine, out)
     firings = [*fact.signals, *out.signals[fired_before:]]

@@ -127,8 +127,10 @@ class Event(msgspec.Struct, tag="event", tag_field="log", omit_defaults=True, gc
     flags: tuple[Flag, ...] = ()
     # Wall time at which ingest passed it on, Unix milliseconds; None in `clock: events`.
     ingested_at: int | None = None
-    # The name as the config writes it, when a role matched: the request type of `procurement` (SIGNALS A35).
+    # The name as the config writes it, where it lists it: the request type of `procurement` (SIGNALS A35).
     matched: str | None = None
+    # The config's own signals that its name is for, see `signals.custom`: `-` before one whose wait it ends.
+    customs: tuple[str, ...] = ()
 
     @property
     def subject(self) -> str:

@@ -114,6 +114,20 @@ class Heard(msgspec.Struct, frozen=True, array_like=True, gc=False):
     alert_id: str
 
 
+class CustomMark(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """
+    What an event is for one of the config's own signals, `mark` being as in `Event.customs`.
+
+    The days, as those of a fact, are there where its user did for the first time on a day what the signal counts users
+    by.
+    """
+
+    mark: str
+    day: int | None = None
+    prev: int | None = None
+    next: int | None = None
+
+
 class Fact(msgspec.Struct, tag="fact", tag_field="log", omit_defaults=True, gc=False):
     """
     One observation that the user side tells the workspace side; its Kafka key is `workspace_id`.
@@ -158,6 +172,8 @@ class Fact(msgspec.Struct, tag="fact", tag_field="log", omit_defaults=True, gc=F
     core: tuple[tuple[int, int], ...] = ()
     # The user, a power user here, was "removed", or has been "silent" for long.
     champion: str | None = None
+    # As far as they are the workspace's affair.
+    customs: tuple[CustomMark, ...] = ()
     profile: Profile | None = None
     target: str | None = None
     is_asked: bool = False
@@ -356,6 +372,8 @@ class Note(StrEnum):
     METRIC_FORGOTTEN = "metric_forgotten"
     FIRING_FORGOTTEN = "firing_forgotten"
     COMPANY_FORGOTTEN = "company_forgotten"
+    # The days on which a user did what a signal of the config's own counts users by.
+    CUSTOM_FORGOTTEN = "custom_forgotten"
     # Reasons that were to join the workspace's next alert, or would have made an alert too long.
     REASONS_FORGOTTEN = "reasons_forgotten"
     # More partitions have sent to a log than its fence keeps apart: the one first seen longest ago was forgotten.

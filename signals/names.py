@@ -71,7 +71,7 @@ def zone_of(name: str) -> tzinfo:
 
 
 @dataclass(frozen=True)
-class _Form:
+class Form:
     """The form that a text must have, for the check and for the JSON Schema."""
 
     pattern: str
@@ -99,10 +99,12 @@ def _date_text(value: object) -> object:
 Text = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Names = Annotated[tuple[Annotated[Text, AfterValidator(_named)], ...], AfterValidator(_distinct)]
 Hosts = tuple[Annotated[Text, AfterValidator(_host)], ...]
-Path = Annotated[Text, _Form(r"[^.]+(\.[^.]+)*", "a path of keys with dots between them, such as context.groupId")]
+Path = Annotated[Text, Form(r"[^.]+(\.[^.]+)*", "a path of keys with dots between them, such as context.groupId")]
 Paths = tuple[Path, ...]
-Topic = Annotated[str, _Form(r"[a-zA-Z0-9._-]{1,249}", "the name of a topic: letters, digits, dots, _ and -")]
-Prefix = Annotated[str, _Form(r"[a-z][a-z0-9_-]{0,63}", "lower-case letters, digits, _ and -, a letter first")]
+Topic = Annotated[str, Form(r"[a-zA-Z0-9._-]{1,249}", "the name of a topic: letters, digits, dots, _ and -")]
+Prefix = Annotated[str, Form(r"[a-z][a-z0-9_-]{0,63}", "lower-case letters, digits, _ and -, a letter first")]
+# What a rep should do.
+Play = Annotated[str, StringConstraints(min_length=1, max_length=1_000, strip_whitespace=True)]
 Day = Annotated[date, BeforeValidator(_date_text)]
 TimeZone = Annotated[str, AfterValidator(_known_zone), Field(examples=["UTC", "Europe/Berlin", "America/New_York"])]
 UserIds = tuple[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -9,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from signals.errors import BadRecord
 from signals.event import Reason
 from signals.facts import Command, Order
-from signals.thresholds import SignalName
+from signals.thresholds import SignalName, check_signal
 
 MAX_REASON_CHARS = 200
 MAX_BYTES = 4_096
@@ -52,9 +53,13 @@ class CommandMessage(BaseModel):
         )
 
 
-def read_command(value: bytes | None) -> CommandMessage:
+def read_command(value: bytes | None, custom: Collection[str] = ()) -> CommandMessage:
     """
     Read a record of `plg.commands`.
+
+    Args:
+        value: Its bytes.
+        custom: The names of the config's own signals.
 
     Raises:
         BadRecord: It is no order that anybody could follow.
@@ -62,11 +67,17 @@ def read_command(value: bytes | None) -> CommandMessage:
     if value is None or len(value) > MAX_BYTES:
         raise BadRecord(Reason.BAD_COMMAND, "no value" if value is None else f"{len(value)} bytes")
     try:
-        return CommandMessage.model_validate_json(value)
+        message = CommandMessage.model_validate_json(value)
     except ValidationError as error:
         # Places and kinds, never the values.
         found = [f"{'.'.join(map(str, problem['loc']))}: {problem['type']}" for problem in error.errors()]
         raise BadRecord(Reason.BAD_COMMAND, "; ".join(found[:5])) from None
+    if message.signal is not None:
+        try:
+            check_signal(message.signal, custom)
+        except ValueError:
+            raise BadRecord(Reason.BAD_COMMAND, "signal: there is none of this name") from None
+    return message
 
 
 def _milliseconds(moment: AwareDatetime) -> int:

@@ -93,11 +93,12 @@ class Rule(ABC):
     A rule only reads. The engine records what it found; a rule that raises loses only its own firing.
     """
 
-    name: ClassVar[str]
-    kind: ClassVar[Kind]
+    # Of one of ours the class has these; of the config's own signals, each its own (signals/custom_rule.py).
+    name: str
+    kind: Kind
     scope: ClassVar[Scope]
     # What the rep should do.
-    play: ClassVar[str]
+    play: str
     # Sales hear of it although nobody in the workspace has activated (SIGNALS 6.1).
     before_activation: ClassVar[bool] = False
 
@@ -171,7 +172,7 @@ class UserTimer(Rule):
 
     scope = Scope.USER
     # What must not happen until then, for people: "unless ...".
-    unless: ClassVar[str]
+    unless: str
 
     @abstractmethod
     def due(self, user: UserState, key: str, timer: Timer) -> int | None:
@@ -186,7 +187,7 @@ class WorkspaceTimer(Rule):
     """The same of a workspace."""
 
     scope = Scope.WORKSPACE
-    unless: ClassVar[str]
+    unless: str
 
     @abstractmethod
     def due(self, workspace: WorkspaceState, key: str, timer: Timer) -> int | None:

@@ -6,9 +6,9 @@ from datetime import datetime, time, timedelta
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
-from signals.names import Day, Prefix, TimeZone
+from signals.names import Day, Play, Prefix, TimeZone
 from signals.product import Section
 from signals.slack import ChannelId
 from signals.thresholds import SignalName
@@ -113,9 +113,6 @@ _PRIORITIES = {
     "usage_limit": Priority.HIGH,
     "seats_removed": Priority.LOW,
 }
-
-
-Play = Annotated[str, StringConstraints(min_length=1, max_length=1_000, strip_whitespace=True)]
 
 
 SinkName = Literal["redis", "slack"]

@@ -85,6 +85,8 @@ def _observed(
     fact.joined = progress.joined
     fact.signed_up = progress.signed_up_joined
     fact.signals = tuple(firings)
+    if progress.custom is not None:
+        fact.customs = progress.custom.told
     if progress.day is not None:
         fact.day, fact.prev, fact.next = progress.day.day, progress.day.prev, progress.day.next
     if user.domain is not None and not progress.is_internal and engine.kind_of(user.domain) is DomainKind.ENTERPRISE:
@@ -117,6 +119,7 @@ def _has_news(fact: Fact) -> bool:
         or fact.signals
         or fact.profile is not None
         or fact.email is not None
+        or fact.customs
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Collection
 from typing import Annotated
 
 from pydantic import AfterValidator, WithJsonSchema
 
+from signals.names import Form
 from signals.product import Section
 from signals.rules.activated import ActivatedParams
 from signals.rules.cancelled import CancelledParams
@@ -49,14 +51,37 @@ class Signals(Section):
     cancelled: CancelledParams = CancelledParams()
 
 
-def _known_signal(name: str) -> str:
-    if name not in Signals.model_fields:
-        near = difflib.get_close_matches(name, Signals.model_fields, n=1)
-        advice = f"did you mean {near[0]}?" if near else f"known are {', '.join(Signals.model_fields)}"
+def check_signal(name: str, custom: Collection[str] = ()) -> None:
+    """
+    Hold a name against the signals that there are.
+
+    Args:
+        name: What somebody wrote.
+        custom: The names of the config's own signals.
+
+    Raises:
+        ValueError: There is no such signal; says which one may be meant.
+    """
+    if name not in Signals.model_fields and name not in custom:
+        known = [*Signals.model_fields, *custom]
+        near = difflib.get_close_matches(name, known, n=1)
+        advice = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
         raise ValueError(f"there is no signal {name!r}; {advice}")
+
+
+def _own_name(name: str) -> str:
+    if name in Signals.model_fields:
+        raise ValueError(f"{name} is a signal of ours; give yours another name")
     return name
 
 
+_PATTERN = r"[a-z][a-z0-9_]{0,63}"
+_FORM = Form(_PATTERN, "the name of a signal: lower-case letters, digits and _, a letter first")
+# The name of one of the config's own.
+CustomName = Annotated[str, _FORM, AfterValidator(_own_name)]
+# The form of a signal's name. Whether there is one of that name only a whole config can tell, which may have its own.
 SignalName = Annotated[
-    str, AfterValidator(_known_signal), WithJsonSchema({"type": "string", "enum": list(Signals.model_fields)})
+    str,
+    _FORM,
+    WithJsonSchema({"type": "string", "pattern": f"^{_PATTERN}$", "examples": list(Signals.model_fields)}),
 ]

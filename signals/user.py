@@ -7,6 +7,7 @@ from xxhash import xxh3_64_digest
 
 from signals.attempts import Attempt
 from signals.event import Event, EventType, Role
+from signals.facts import CustomMark
 from signals.fired import FiredState
 from signals.timers import Timer
 
@@ -122,6 +123,9 @@ _STORED_AS = {
     "days": "ds",
     "core": "c",
     "measured": "ms",
+    "custom": "cu",
+    "custom_days": "cd",
+    "answered": "an",
 }
 
 
@@ -162,6 +166,11 @@ class UserState(FiredState, omit_defaults=True, forbid_unknown_fields=True, rena
     core: dict[str, int] = msgspec.field(default_factory=dict)
     # Which measures of his have been told, one bit each (signals/measures.py).
     measured: int = 0
+    # For the config's own signals (signals/custom_state.py): events by signal and day; by signal and workspace the
+    # newest day and the days as in a membership, changed last at the end; of each wait the newest event that ends it.
+    custom: dict[str, dict[int, int]] = msgspec.field(default_factory=dict)
+    custom_days: dict[str, tuple[int, bytes]] = msgspec.field(default_factory=dict)
+    answered: dict[str, int] = msgspec.field(default_factory=dict)
 
     def admit_id(self, event_id: str) -> bool:
         """Tell whether an id is not among the user's last 64, and remember it if so."""
@@ -189,6 +198,14 @@ class UserState(FiredState, omit_defaults=True, forbid_unknown_fields=True, rena
             self.version += 1
 
 
+class CustomProgress(msgspec.Struct, gc=False):
+    """What it is for the config's own signals: those to be judged, what the workspace is to be told, and its day."""
+
+    counted: tuple[str, ...]
+    told: tuple[CustomMark, ...]
+    day: int
+
+
 class Progress(msgspec.Struct, gc=False):
     """What one applied event changed for its user: the workspace it counts in, and what is new there."""
 
@@ -211,6 +228,9 @@ class Progress(msgspec.Struct, gc=False):
     # A workspace has been added, or the name of a company.
     has_grown: bool = False
     forgot_workspace: bool = False
+    # A timer was set or taken away.
+    has_timers: bool = False
+    custom: CustomProgress | None = None
 
 
 def apply_event(user: UserState, event: Event, progress: Progress, cap: int) -> None:

@@ -35,7 +35,13 @@ def take_usual_event(
         What its workspace is told; None if the event is not usual, and then nothing has been changed.
     """
     workspace, kind, time = event.workspace_id, event.type, event.time
-    if workspace is None or event.roles or event.email is not None or not (kind is _TRACK or kind is _PAGE):
+    if (
+        workspace is None
+        or event.roles
+        or event.customs
+        or event.email is not None
+        or not (kind is _TRACK or kind is _PAGE)
+    ):
         return None
     membership = user.workspaces.get(workspace)
     if (

@@ -45,12 +45,20 @@ def holds_still(case: Case, firing: Firing, *, waited_ms: int) -> bool:
     rule = case.engine.by_name.get(firing.signal)
     if firing.time + waited_ms < case.time:
         case.decide(firing, Decision.EXPIRED, _OVER)
-    elif rule is None or case.engine.route_of(firing.signal) is None:
-        case.decide(firing, Decision.EXPIRED, "no route lists the signal any more")
+    elif not _has_route(case, firing) or rule is None:
+        return False
     elif not rule.still_holds(case.workspace, case.engine.days.day_of(case.time)):
         case.decide(firing, Decision.EXPIRED, "no longer true at the activation")
     else:
         return True
+    return False
+
+
+def _has_route(case: Case, firing: Firing) -> bool:
+    """Whether a route still lists a signal that waited, for the config may be another; gives the verdict if not."""
+    if firing.signal in case.engine.by_name and case.engine.route_of(firing.signal) is not None:
+        return True
+    case.decide(firing, Decision.EXPIRED, "no route lists the signal any more")
     return False
 
 
@@ -71,7 +79,7 @@ def wake(case: Case) -> list[Firing]:
     """Take what waited for the end of the quiet hours."""
     policy = case.policy
     rested, policy.quiet, policy.quiet_until = policy.quiet, [], None
-    return rested
+    return [firing for firing in rested if _has_route(case, firing)]
 
 
 def answered(case: Case, answer: Fact) -> list[Firing]:

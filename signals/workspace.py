@@ -93,6 +93,9 @@ _STORED_AS = {
     "volume": "v",
     "employees": "e",
     "score": "sc",
+    "custom": "cu",
+    "custom_rings": "cr",
+    "answered": "an",
 }
 
 
@@ -162,6 +165,11 @@ class WorkspaceState(FiredState, omit_defaults=True, forbid_unknown_fields=True,
     employees: Number | None = None
     # By signal, what it has added to the score, see `signals.score`.
     score: dict[str, Points] = msgspec.field(default_factory=dict)
+    # For the config's own signals (signals/custom_state.py): events by signal and day; a ring of their own for those
+    # that count users, by signal and window; of each wait the newest event that ends it.
+    custom: dict[str, dict[int, int]] = msgspec.field(default_factory=dict)
+    custom_rings: dict[str, WindowRing] = msgspec.field(default_factory=dict)
+    answered: dict[str, int] = msgspec.field(default_factory=dict)
 
     @property
     def creation_seen(self) -> bool:
@@ -179,6 +187,14 @@ class WorkspaceState(FiredState, omit_defaults=True, forbid_unknown_fields=True,
         return self.members / seats.count if seats is not None and seats.count > 0 else None
 
 
+class CustomChange(msgspec.Struct, gc=False):
+    """What it is for the config's own signals: those to be judged, the window ends it raised, and its day."""
+
+    counted: tuple[str, ...]
+    raised: Mapping[str, range]
+    day: int
+
+
 class Change(msgspec.Struct, gc=False):
     """What one applied fact changed: the window ends it raised, by window length; plan, seats and usage."""
 
@@ -192,6 +208,9 @@ class Change(msgspec.Struct, gc=False):
     has_timers: bool = False
     # What the rules over signals look at has changed although nothing fired.
     is_derived: bool = False
+    custom: CustomChange | None = None
+    # A map has become longer.
+    has_grown: bool = False
 
 
 _NO_CHANGE = Change()

@@ -198,7 +198,7 @@ class River:
 
     def _pass_on_command(self, record: Record) -> None:
         try:
-            command = read_command(record.value).at(record.partition, record.offset)
+            command = read_command(record.value, self.engine.config.custom).at(record.partition, record.offset)
         except BadRecord as bad:
             self._dead_letter(record, bad)
             return

@@ -14,8 +14,10 @@ from typing import Any
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from signals.config import Config
+from signals.custom import STANZAS
 from signals.mistakes import Key
 from signals.selling import Route
+from signals.thresholds import Signals
 from streams.config_text import parse_text, read_text
 
 SHIPPED_CONFIG = Path(__file__).resolve().parent.parent / "config" / "plg.yaml"
@@ -23,6 +25,8 @@ SHIPPED_CONFIG = Path(__file__).resolve().parent.parent / "config" / "plg.yaml"
 _DRAFT = "http://json-schema.org/draft-07/schema#"
 # Stands for any position in a list.
 _ANY = "*"
+# What may stand at the keys that a stanza of `custom` must have: the others then show their defaults.
+_LEAST: dict[str, object] = {"events": ["A"], "threshold": 1, "after": ["A"], "without": ["B"], "for": "1d"}
 
 Schema = dict[str, Any]
 
@@ -99,18 +103,33 @@ def _described(schema: Schema, default: object, texts: dict[Key, str], path: Key
             for name, value in schema["properties"].items()
         }
         return made
-    if "enum" in schema.get("propertyNames", {}):
-        # As properties, so that an editor offers them.
-        value = _nullable(_described(schema["additionalProperties"], None, {}, path))
-        value.pop("description", None)
-        made["properties"] = dict.fromkeys(made.pop("propertyNames")["enum"], value)
+    if "patternProperties" in schema:
+        [(pattern, value)] = schema["patternProperties"].items()
         made["additionalProperties"] = False
+        if path == ("custom",):
+            made["patternProperties"] = {pattern: {"anyOf": [_stanza(option) for option in value["anyOf"]]}}
+            return made
+        value = _nullable(_described(value, None, {}, path))
+        value.pop("description", None)
+        # As properties, so that an editor offers them; besides, there may be signals of the config's own.
+        del made["patternProperties"]
+        made["properties"] = dict.fromkeys(Signals.model_fields, value)
+        made["propertyNames"], made["additionalProperties"] = {"pattern": pattern}, value
     if "properties" in schema.get("items", {}):
         item = default[0] if isinstance(default, list) and default else {}
         made["items"] = _described(schema["items"], item, texts, (*path, _ANY))
     elif default is not None:
         made["default"] = default
     return made
+
+
+def _stanza(schema: Schema) -> Schema:
+    """The schema of one of the kinds of stanzas under `custom`, whose models describe it."""
+    rule, required = schema["properties"]["rule"]["const"], schema["required"]
+    least = {name: rule if name == "rule" else _LEAST[name] for name in required}
+    written = STANZAS[rule].model_validate(least).model_dump(mode="json")
+    defaults = {name: value for name, value in written.items() if name not in required}
+    return _described(schema, defaults, {}, ())
 
 
 def _nullable(schema: Schema) -> Schema:

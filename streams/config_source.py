@@ -118,6 +118,8 @@ def _problem(error: ErrorDetails) -> str:
     kind, context, seen = error["type"], error.get("ctx", {}), _shown(error["input"])
     if kind == "extra_forbidden":
         return _unknown_key(_path_of(error))
+    if kind == "missing":
+        return "is missing"
     if kind == "value_error":
         return str(context["error"])
     if kind in _EXPECTED:

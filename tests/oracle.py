@@ -118,7 +118,7 @@ class Oracle:
             found.extra += [f"dead letter that nobody injected {value[:80]!r}" for value in (seen - injected)]
 
     def _note_order(self, record: Record) -> None:
-        order = read_command(record.value).at(record.partition, record.offset)
+        order = read_command(record.value, self.config.custom).at(record.partition, record.offset)
         about = order.workspace_id
         for partition in range(self.topics.partitions) if about is None else (self.topics.of(about),):
             self._orders[fact_key(partition, order)] = encode_record(order)

@@ -10,6 +10,9 @@ from signals.event import PASSIVE_ROLES, Role
 from signals.names import CANCELLATIONS, normal_name
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from signals.custom import CustomSignal
     from signals.product import EventNames
 
 _TRIAL = ("trial_start_date", "trial_end_date", "trial_plan_name")
@@ -26,7 +29,7 @@ _CACHED_NAMES = 10_000
 
 
 class Meaning(msgspec.Struct, frozen=True):
-    """What a name means: `matched` is how the config writes it, None where no role lists it."""
+    """What a name means: `matched` is how the config writes it, None where no role or custom signal lists it."""
 
     roles: tuple[Role, ...] = ()
     passive: bool = False
@@ -34,6 +37,8 @@ class Meaning(msgspec.Struct, frozen=True):
     reads: tuple[str, ...] = ()
     # The event is about the member it names, not about who sent it.
     about_member: bool = False
+    # See `signals.event.Event.customs`.
+    customs: tuple[str, ...] = ()
 
 
 _NONE = Meaning()
@@ -42,8 +47,12 @@ _NONE = Meaning()
 class Meanings:
     """Finds the meaning of a name, compared without case, `_`, `-` and spaces."""
 
-    def __init__(self, events: EventNames) -> None:
+    def __init__(self, events: EventNames, custom: Mapping[str, CustomSignal] | None = None) -> None:
         self._by_normal_name = _index(events)
+        for name, (written, marks) in _marks(custom or {}).items():
+            meaning = self._by_normal_name.get(name, _NONE)
+            matched = meaning.matched or written
+            self._by_normal_name[name] = msgspec.structs.replace(meaning, matched=matched, customs=tuple(marks))
         self._by_name: dict[str, Meaning] = {}
 
     def of(self, name: str | None) -> Meaning:
@@ -71,6 +80,17 @@ def _index(events: EventNames) -> dict[str, Meaning]:
     passive = {normal_name(name) for name in events.passive}
     meanings = {name: _meaning(tuple(found), written[name], passive=name in passive) for name, found in roles.items()}
     return {name: Meaning(passive=True) for name in passive} | meanings
+
+
+def _marks(custom: Mapping[str, CustomSignal]) -> dict[str, tuple[str, list[str]]]:
+    """How names are written, and what their events carry for the config's own signals, in the order of these."""
+    found: dict[str, tuple[str, list[str]]] = {}
+    for signal, stanza in sorted(custom.items()):
+        if stanza.enabled:
+            for mark, names in stanza.marks(signal).items():
+                for name in names:
+                    found.setdefault(normal_name(name), (name, []))[1].append(mark)
+    return found
 
 
 def _spell_both_ways(roles: dict[str, list[Role]], written: dict[str, str]) -> None:

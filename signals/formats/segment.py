@@ -65,7 +65,7 @@ class SegmentDecoder:
         self._max_bytes = config.limits.max_event_bytes
         self._max_chars = config.limits.max_text_chars
         self._max_id = config.limits.max_id_chars
-        self._meanings = Meanings(config.events)
+        self._meanings = Meanings(config.events, config.custom)
         self._usual = UsualRecords(config, self._meanings)
         paths = config.identity
         self._message_id = _compile(paths.message_id)
@@ -99,9 +99,7 @@ class SegmentDecoder:
             if usual is not None:
                 event, meaning, properties = usual
                 if meaning.matched is not None:
-                    event.matched = meaning.matched
-                    if meaning.reads:
-                        event.properties = self._kept(properties, meaning.reads)
+                    self._mean(event, meaning, properties)
                 return event
         record = parse_object(value, self._max_bytes)
         kind, name = self._call(record)
@@ -120,12 +118,16 @@ class SegmentDecoder:
             raise self._long_id("the event's own id", message_id)
         event.id = message_id
         if meaning.matched is not None:
-            event.matched = meaning.matched
-            if meaning.reads:
-                event.properties = self._kept(record.get("properties"), meaning.reads)
+            self._mean(event, meaning, record.get("properties"))
         elif kind is _GROUP:
             event.traits = self._kept(record.get("traits"), GROUP_TRAITS)
         return event
+
+    def _mean(self, event: Event, meaning: Meaning, properties: object) -> None:
+        """Fill in what follows from the event's name beside its roles."""
+        event.matched, event.customs = meaning.matched, meaning.customs
+        if meaning.reads:
+            event.properties = self._kept(properties, meaning.reads)
 
     def received_at(self, value: bytes) -> int | None:
         """

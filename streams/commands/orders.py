@@ -102,6 +102,7 @@ def _end(for_: str, until: str, config: ConfigOption) -> datetime | None:
 def _send(
     order: Order, workspace: str, signal: str, end: datetime | None, reason: str | None, config: ConfigOption
 ) -> None:
+    from signals.thresholds import check_signal
     from streams.config_source import load_config
     from streams.ordering import send_command
 
@@ -109,7 +110,10 @@ def _send(
     now = datetime.now(UTC)
     if end is not None and end <= now:
         raise OrderRefused(f"the end, {end:%Y-%m-%d %H:%M} UTC, is over")
+    in_force = load_config(config or settings.config)
     try:
+        if signal:
+            check_signal(signal, in_force.custom)
         message = CommandMessage(
             command=order,
             workspace_id=workspace or None,
@@ -122,7 +126,9 @@ def _send(
         raise OrderRefused(
             "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
         ) from None
-    send_command(message, load_config(config or settings.config), settings)
+    except ValueError as error:
+        raise OrderRefused(str(error)) from None
+    send_command(message, in_force, settings)
     whom = " of ".join(part for part in (signal and f"signal {signal}", workspace and f"workspace {workspace}") if part)
     console.print(
         f"{order.value} {whom}" + (f" until {end:%Y-%m-%d %H:%M} UTC" if end else "") + ": sent", markup=False

@@ -107,8 +107,8 @@ class River:
             out = step_user(self.users, record, next(self._offsets[0]), 0, self.engine)
             self._collect(out)
             self.facts += out.facts
-            later: list[Fact] | list[Tick] = [record] if isinstance(record, Tick) else out.facts
-            for item in later:
+            # What the timers of users tell comes before the tick that made them due.
+            for item in [*out.facts, record] if isinstance(record, Tick) else out.facts:
                 self.feed_fact(item)
         return self.signals[before:]
 

@@ -85,9 +85,14 @@ def test_a_default_is_written_as_in_the_file() -> None:
         ("signals: {multi_user: {cooldown: 30}}", "signals.multi_user.cooldown"),
         ("signals: {seat_limit: {ratio: 0}}", "signals.seat_limit.ratio"),
         ("signals: {usage_limit: {levels: []}}", "signals.usage_limit.levels"),
-        ("routes: [{signals: [multi_user, procurment]}]", "routes.0.signals.1"),
+        ("routes: [{signals: [multi_user, Procurement]}]", "routes.0.signals.1"),
         ("routes: [{priority: {procurement: now}}]", "routes.0.priority.procurement"),
-        ("routes: [{priority: {procurment: high}}]", "routes.0.priority"),
+        ("routes: [{priority: {Procurement: high}}]", "routes.0.priority"),
+        ("routes: [{priority: {of_our_own: now}}]", "routes.0.priority.of_our_own"),
+        ("custom: {Exports: {rule: count, events: [Exported], threshold: 5}}", "custom"),
+        ("custom: {exports: {rule: count, events: [], threshold: 5}}", "custom.exports"),
+        ("custom: {exports: {rule: count, events: [Exported], threshold: 5, window: 10d}}", "custom.exports"),
+        ("custom: {exports: {rule: absence, after: [Exported], without: [Shared]}}", "custom.exports"),
     ],
 )
 def test_what_an_editor_can_see_is_refused_where_it_stands(text: str, at: str) -> None:
@@ -103,7 +108,7 @@ signals:
     window: 10d
 time_zone: Mars/Base
 routes:
-  - signals: [multi_user, procurment]
+  - signals: [multi_user, Procurement]
 """
 
     assert mistakes(text) == [
@@ -122,6 +127,11 @@ routes:
         "source: {start: 2026-11-01T09:00:00+01:00, pattern: '^app\\..*'}",
         "internal: {user_ids: [42, u1]}",
         "signals: {hand_raised: {cooldown: 1.5h}}",
+        "custom:",
+        "custom: {exports: {rule: count, events: [Exported], threshold: 5, scope: user, title:}}",
+        "custom: {exports: {rule: distinct_users, events: [Exported], threshold: 5, window: 14d, enabled: false}}",
+        "custom: {exports: {rule: absence, after: [Exported], without: [Shared], for: 3d, kind: risk}}",
+        "{custom: {exports: {rule: count, events: [Exported], threshold: 5}}, routes: [{signals: [exports]}]}",
     ],
 )
 def test_what_the_code_takes_is_right_by_it(text: str) -> None:

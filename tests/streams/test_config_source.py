@@ -148,6 +148,26 @@ routes:
                 "known are assume_activated_before, free_to_paid, quiet_hours"
             ),
         ),
+        (
+            "custom:\n  exports: {rule: count, events: [Exported], treshold: 5, threshold: 5}",
+            "plg.yaml:2:46 custom.exports.treshold: there is no such key; did you mean threshold?",
+        ),
+        (
+            "custom:\n  exports:\n    rule: absence\n    after: [Exported]\n    without: [Shared]",
+            "plg.yaml:2:3 custom.exports.for: is missing",
+        ),
+        (
+            "custom:\n  exports: {rule: sum}",
+            "plg.yaml:2:13 custom.exports.rule: must be count, distinct_users or absence, got 'sum'",
+        ),
+        (
+            "custom:\n  multi_user: {rule: count, events: [Exported], threshold: 5}",
+            "plg.yaml:2:3 custom.multi_user: multi_user is a signal of ours; give yours another name",
+        ),
+        (
+            "custom:\n  exports: {rule: count, events: [A], threshold: 5}\nroutes:\n  - signals: [export]",
+            "plg.yaml:4:15 routes.0.signals.0: there is no signal 'export'; did you mean exports?",
+        ),
         ("clock: wall\nclock: wall", "plg.yaml:2:1 clock: is in line 1 already; keep one of the two"),
         (
             "routes:\n - name: a\n   name: b",
