@@ -51,7 +51,8 @@ def send(case: Case, firings: Sequence[Firing], companions: Sequence[Firing], *,
             _open(case, group, companions, activated_at)
         companions = ()
         for firing in group:
-            case.policy.alerted[firing.signal] = max(case.time, case.policy.alerted.get(firing.signal, case.time))
+            name = case.engine.by_name[firing.signal].alerted_as(firing.evidence)
+            case.policy.alerted[name] = max(case.time, case.policy.alerted.get(name, case.time))
 
 
 def recent_alert(case: Case, firing: Firing) -> Alert | None:
@@ -99,7 +100,7 @@ def postpone(case: Case, firing: Firing) -> None:
 def urgency(case: Case, firing: Firing) -> int:
     """The rank of a signal's priority in its route, 0 for the most urgent; a signal without a route comes last."""
     route = case.engine.route_of(firing.signal)
-    return len(_RANK) if route is None else _RANK[route.priority_of(firing.signal).value]
+    return len(_RANK) if route is None else _RANK[_priority(case, route, firing)]
 
 
 def close_oldest(case: Case) -> None:
@@ -132,7 +133,7 @@ def route_of(case: Case, firing: Firing) -> Route:
 def _open(case: Case, firings: list[Firing], companions: Sequence[Firing], activated_at: int | None) -> None:
     policy, route = case.policy, route_of(case, firings[0])
     # The most urgent leads; of equals the one that fired first.
-    ordered = sorted(firings, key=lambda firing: _RANK[route.priority_of(firing.signal).value])
+    ordered = sorted(firings, key=lambda firing: _RANK[_priority(case, route, firing)])
     pending = [one for one in policy.pending if case.time - one.time <= _PENDING_MS]
     why = _why(case, ordered)
     if activated_at is not None:
@@ -156,7 +157,8 @@ def _open(case: Case, firings: list[Firing], companions: Sequence[Firing], activ
 
 def _update(case: Case, alert: Alert, firings: list[Firing], companions: Sequence[Firing]) -> None:
     policy, route = case.policy, route_of(case, firings[0])
-    urgencies = [alert.priority, *(route.priority_of(firing.signal).value for firing in firings)]
+    urgencies = [alert.priority, *(_priority(case, route, firing) for firing in firings)]
+    score, parts = case.engine.scoring.standing(case.workspace, case.time).shown()
     updated = msgspec.structs.replace(
         alert,
         priority=min(urgencies, key=_RANK.__getitem__),
@@ -164,6 +166,8 @@ def _update(case: Case, alert: Alert, firings: list[Firing], companions: Sequenc
         signal_ids=(*alert.signal_ids, *(firing.id for firing in (*firings, *companions))),
         status=AlertStatus.UPDATED,
         families=_families(case, firings, alert.families),
+        score=score,
+        score_parts=parts,
     )
     policy.open[policy.open.index(alert)] = updated
     case.out.alerts.append(updated)
@@ -181,12 +185,13 @@ def _alert(
 ) -> Alert:
     lead, workspace = firings[0], case.workspace
     rule = case.engine.by_name[lead.signal]
+    score, parts = case.engine.scoring.standing(workspace, case.time).shown()
     who = workspace.name or workspace.domain or case.workspace_id
     return Alert(
         id=identifier(lead.id, route.name),
         signal=lead.signal,
         route=route.name,
-        priority=route.priority_of(lead.signal).value,
+        priority=_priority(case, route, lead),
         title=f"{who}: {rule.headline(lead.evidence)}",
         why=_fitting(case, why),
         play=route.play.get(lead.signal, rule.play),
@@ -200,7 +205,16 @@ def _alert(
         sent_at=case.time,
         families=_families(case, firings, {}),
         email=lead.email,
+        score=score,
+        score_parts=parts,
     )
+
+
+def _priority(case: Case, route: Route, firing: Firing) -> str:
+    rank = _RANK[route.priority_of(firing.signal).value]
+    if rank > 0 and case.engine.by_name[firing.signal].is_pressing(firing.evidence):
+        rank -= 1
+    return list(Priority)[rank].value
 
 
 def _why(case: Case, firings: Iterable[Firing]) -> list[Why]:

@@ -9,25 +9,32 @@ from signals.rules.activated import Activated
 from signals.rules.cancelled import Cancelled
 from signals.rules.converted_to_paid import ConvertedToPaid
 from signals.rules.enterprise_domain import EnterpriseDomain
+from signals.rules.expansion_ready import ExpansionReady
 from signals.rules.first_invite import FirstInvite
 from signals.rules.gated_feature import GatedFeature
 from signals.rules.hand_raised import HandRaised
 from signals.rules.multi_user import MultiUser
 from signals.rules.plan_downgraded import PlanDowngraded
 from signals.rules.plan_upgraded import PlanUpgraded
+from signals.rules.pql import Pql
 from signals.rules.procurement import Procurement
 from signals.rules.seat_limit import SeatLimit
 from signals.rules.seats_added import SeatsAdded
 from signals.rules.seats_removed import SeatsRemoved
 from signals.rules.second_user import SecondUser
 from signals.rules.signed_up import SignedUp
+from signals.rules.usage_drop import UsageDrop
 from signals.rules.usage_limit import UsageLimit
+from signals.rules.usage_spike import UsageSpike
+from signals.score import Scoring
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from signals.billing import Terms
     from signals.config import Config
     from signals.domains import Domains
+    from signals.moments import Days
     from signals.rule import DerivedRule, Rule, UserRule, UserTimer, WorkspaceRule, WorkspaceTimer
 
 
@@ -40,6 +47,8 @@ class Catalogue:
     workspaces: dict[WorkspaceRule, bool]
     workspace_timers: dict[WorkspaceTimer, bool]
     derived: dict[DerivedRule, bool]
+    # By the weights of the others.
+    scoring: Scoring
 
     def all(self) -> Iterator[Rule]:
         """Every rule, switched on or not."""
@@ -47,8 +56,8 @@ class Catalogue:
             yield from group
 
 
-def catalogue(config: Config, domains: Domains) -> Catalogue:
-    """Build the rules."""
+def catalogue(config: Config, domains: Domains, terms: Terms, days: Days) -> Catalogue:
+    """Build the rules; `terms` tells which plans are paid for, `days` which day a moment falls on."""
     params = config.signals
     users: dict[UserRule, bool] = {
         SignedUp(params.signed_up): params.signed_up.enabled,
@@ -64,6 +73,8 @@ def catalogue(config: Config, domains: Domains) -> Catalogue:
         Procurement(params.procurement): params.procurement.enabled,
         UsageLimit(params.usage_limit): params.usage_limit.enabled,
         SeatLimit(params.seat_limit): params.seat_limit.enabled,
+        UsageSpike(params.usage_spike, days): params.usage_spike.enabled,
+        UsageDrop(params.usage_drop, terms, days): params.usage_drop.enabled,
         ConvertedToPaid(params.converted_to_paid): params.converted_to_paid.enabled,
         PlanUpgraded(params.plan_upgraded): params.plan_upgraded.enabled,
         PlanDowngraded(params.plan_downgraded): params.plan_downgraded.enabled,
@@ -73,5 +84,10 @@ def catalogue(config: Config, domains: Domains) -> Catalogue:
     }
     user_timers: dict[UserTimer, bool] = {}
     workspace_timers: dict[WorkspaceTimer, bool] = {}
-    derived: dict[DerivedRule, bool] = {}
-    return Catalogue(users, user_timers, workspaces, workspace_timers, derived)
+    scored = [*users, *user_timers, *workspaces, *workspace_timers]
+    scoring = Scoring(config.score, domains, frozenset(config.internal.domains), scored)
+    derived: dict[DerivedRule, bool] = {
+        Pql(params.pql, scoring): params.pql.enabled,
+        ExpansionReady(params.expansion_ready, terms): params.expansion_ready.enabled,
+    }
+    return Catalogue(users, user_timers, workspaces, workspace_timers, derived, scoring)

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from signals.names import Prefix, TimeZone, zone_of
 from signals.product import DomainLists, EventNames, Identity, Internal, Plans, Section
+from signals.scoring import Score
 from signals.selling import Alerts, Policy, Route
 from signals.slack import Slack
 from signals.sources import SourceTopics
@@ -69,6 +70,7 @@ class Config(Section):
     domains: DomainLists = DomainLists()
     plans: Plans = Plans()
     signals: Signals = Signals()
+    score: Score = Score()
     alerts: Alerts = Alerts()
     policy: Policy = Policy()
     routes: tuple[Route, ...] = (Route(),)
