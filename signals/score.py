@@ -174,10 +174,10 @@ class Scoring:
         elif company.domain_kind is _CORPORATE:
             parts["fit.corporate"] = fit.corporate
         employees = company.employees
-        if employees is not None:
-            points = [band.points for band in fit.employees if employees >= band.at_least]
-            if points:
-                parts["fit.employees"] = points[-1]
+        if employees is not None and employees > fit.large_above:
+            parts["fit.large"] = fit.large
+        elif employees is not None and employees > fit.mid_market_above:
+            parts["fit.mid_market"] = fit.mid_market
         return parts
 
     def _penalty(self, company: Company) -> dict[str, float]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from signals.product import Section
 from signals.thresholds import SignalName, Signals
@@ -54,29 +54,21 @@ def _with_defaults(given: dict[str, float]) -> dict[str, float]:
     return _known_weights() | given
 
 
-class Band(Section):
-    """From so many employees on, a workspace has these points for its size."""
-
-    at_least: Annotated[int, Field(ge=1)]
-    points: Amount
-
-
-def _rising(bands: tuple[Band, ...]) -> tuple[Band, ...]:
-    sizes = [band.at_least for band in bands]
-    if sizes != sorted(set(sizes)):
-        raise ValueError("at_least must rise from band to band")
-    return bands
-
-
 class Fit(Section):
-    """Points for the company behind a workspace; they stay as long as it does."""
+    """Points for the company behind a workspace, and for how many employees it has; they do not fade."""
 
     enterprise: Amount = 25.0
     corporate: Amount = 10.0
-    employees: Annotated[tuple[Band, ...], Field(max_length=20), AfterValidator(_rising)] = (
-        Band(at_least=100, points=5.0),
-        Band(at_least=1_000, points=10.0),
-    )
+    mid_market: Amount = 5.0
+    mid_market_above: Annotated[int, Field(ge=0)] = 100
+    large: Amount = 10.0
+    large_above: Annotated[int, Field(ge=0)] = 1_000
+
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        if self.large_above <= self.mid_market_above:
+            raise ValueError("large_above must be more than mid_market_above")
+        return self
 
 
 class Penalty(Section):

@@ -79,6 +79,10 @@ class Pql(DerivedRule):
                 return False
         return True
 
+    def still_holds(self, workspace: WorkspaceState, day: int) -> bool:  # noqa: ARG002 - a moment is asked for
+        """It is over once the score has fallen below the lowest level."""
+        return self._scoring.standing(workspace, workspace.until).score >= self.params.attention
+
     def family(self, evidence: Evidence) -> tuple[str, float] | None:
         """One story: while sales has a ready one open, that it deserves attention is no news."""
         return PQL, float(LEVELS.index(str(evidence["level"])))
