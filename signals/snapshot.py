@@ -26,8 +26,8 @@ def snapshot_json(workspace_id: str, workspace: WorkspaceState, scoring: Scoring
         scoring: How workspaces are scored here.
 
     Returns:
-        JSON; `score` is that at the newest event time, `active_users` are those in each window that ends on the workspace's newest active day, `updated_at` is
-        the newest event time.
+        JSON; `active_users` are those in each window that ends on the workspace's newest active day, `updated_at` is
+        the newest event time, and `score` that of then.
     """
     policy = workspace.policy
     score, parts = scoring.standing(workspace, workspace.until).shown()
