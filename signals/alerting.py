@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from signals.companies import name_of_domain, tidy_name
 from signals.compiled import identifier
 from signals.facts import Alert, AlertStatus, Decision, Firing, Heard, Note
 from signals.moments import iso
@@ -186,7 +187,7 @@ def _alert(
     lead, workspace = firings[0], case.workspace
     rule = case.engine.by_name[lead.signal]
     score, parts = case.engine.scoring.standing(workspace, case.time).shown()
-    who = workspace.name or workspace.domain or case.workspace_id
+    who = _who(case)
     return Alert(
         id=identifier(lead.id, route.name),
         signal=lead.signal,
@@ -215,6 +216,17 @@ def _priority(case: Case, route: Route, firing: Firing) -> str:
     if rank > 0 and case.engine.by_name[firing.signal].is_pressing(firing.evidence):
         rank -= 1
     return list(Priority)[rank].value
+
+
+def _who(case: Case) -> str:
+    name, domain = case.workspace.name, case.workspace.domain
+    if name is not None:
+        return tidy_name(name)
+    if domain is None:
+        return case.workspace_id
+    company = case.engine.domains.enterprise(domain)
+    # One that the config added to the list has its domain for a name.
+    return company.name if company is not None and company.name != domain else name_of_domain(domain)
 
 
 def _why(case: Case, firings: Iterable[Firing]) -> list[Why]:

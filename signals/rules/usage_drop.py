@@ -45,6 +45,9 @@ class UsageDrop(WorkspaceRule):
 
     def judge(self, workspace: WorkspaceState, fact: Fact, change: Change) -> Finding | None:  # noqa: ARG002
         """Fire if it pays, there is enough usual use to fall from, and a cooldown is over."""
+        if workspace.volume is None or workspace.billing.plan is None:
+            # Asked at every new active day of everybody: most have an end here.
+            return None
         if not self._pays(workspace) or workspace.is_cooling_down(self.name, fact.time, self._cooldown_ms):
             return None
         end = _last_whole_day(workspace)
