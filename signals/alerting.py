@@ -28,7 +28,8 @@ _PENDING_MS = 30 * DAY_MS
 UNCAPPED = frozenset({"procurement", "hand_raised"})
 _PENDING_CAP = 10
 _ENTERPRISE = "enterprise_domain"
-_RANK = {priority.value: rank for rank, priority in enumerate(Priority)}
+_PRIORITIES = tuple(priority.value for priority in Priority)
+_RANK = {priority: rank for rank, priority in enumerate(_PRIORITIES)}
 
 
 def send(case: Case, firings: Sequence[Firing], companions: Sequence[Firing], *, activated_at: int | None) -> None:
@@ -215,7 +216,7 @@ def _priority(case: Case, route: Route, firing: Firing) -> str:
     rank = _RANK[route.priority_of(firing.signal).value]
     if rank > 0 and case.engine.by_name[firing.signal].is_pressing(firing.evidence):
         rank -= 1
-    return list(Priority)[rank].value
+    return _PRIORITIES[rank]
 
 
 def _who(case: Case) -> str:

@@ -66,6 +66,8 @@ def catalogue(config: Config, domains: Domains, terms: Terms, days: Days) -> Cat
         HandRaised(params.hand_raised): params.hand_raised.enabled,
         GatedFeature(params.gated_feature): params.gated_feature.enabled,
     }
+    # Without core events there is no volume.
+    has_volume = bool(config.events.core)
     workspaces: dict[WorkspaceRule, bool] = {
         SecondUser(params.second_user): params.second_user.enabled,
         MultiUser(params.multi_user): params.multi_user.enabled,
@@ -73,8 +75,8 @@ def catalogue(config: Config, domains: Domains, terms: Terms, days: Days) -> Cat
         Procurement(params.procurement): params.procurement.enabled,
         UsageLimit(params.usage_limit): params.usage_limit.enabled,
         SeatLimit(params.seat_limit): params.seat_limit.enabled,
-        UsageSpike(params.usage_spike, days): params.usage_spike.enabled,
-        UsageDrop(params.usage_drop, terms, days): params.usage_drop.enabled,
+        UsageSpike(params.usage_spike, days): params.usage_spike.enabled and has_volume,
+        UsageDrop(params.usage_drop, terms, days): params.usage_drop.enabled and has_volume,
         ConvertedToPaid(params.converted_to_paid): params.converted_to_paid.enabled,
         PlanUpgraded(params.plan_upgraded): params.plan_upgraded.enabled,
         PlanDowngraded(params.plan_downgraded): params.plan_downgraded.enabled,

@@ -30,12 +30,14 @@ if TYPE_CHECKING:
 LOWEST, HIGHEST = 0.0, 100.0
 # The levels of a score, from the lowest: the keys of the signal `pql`.
 PQL, LEVELS = "pql", ("attention", "ready")
+_PQL_KEYS = tuple(f"{PQL}|{level}" for level in LEVELS)
 # A millionth of a point: the last bit of a machine's powers of two must not decide whether a level is reached.
 _DIGITS = 6
 # As people see it.
 _SHOWN_DIGITS = 1
-# Less is not shown; after so long it is forgotten, so that the map holds what still counts.
-_FADED = 0.01
+_CACHED_COMPANIES = 10_000
+# After so many half-lives not even a hundredth of a point is left of the most that a signal may have: it is forgotten.
+_FORGOTTEN_AFTER = 14
 _NOBODYS_KINDS = frozenset({DomainKind.FREE_MAIL, DomainKind.DISPOSABLE})
 _CORPORATE, _ENTERPRISE, _ACADEMIC = DomainKind.CORPORATE, DomainKind.ENTERPRISE, DomainKind.ACADEMIC
 
@@ -90,6 +92,8 @@ class Scoring:
         self, config: Score, domains: Domains, internal_domains: frozenset[str], rules: Iterable[Rule]
     ) -> None:
         self.config = config
+        # A memo of a pure look-up, bounded by a cap.
+        self._companies: dict[Company, float] = {}
         self._half_life_ms = milliseconds(config.half_life)
         self._competitors = domains.competitors
         self._internal_domains = internal_domains
@@ -117,7 +121,30 @@ class Scoring:
         for signal in sorted((signal for signal in workspace.score if signal in self._names), key=self._order.get):  # type: ignore[arg-type]  # all of them are there
             parts[self._names[signal]] = self._faded(workspace.score[signal], time)
         parts |= self._penalty(company)
-        return Standing(min(max(round(fsum(parts.values()), _DIGITS), LOWEST), HIGHEST), parts)
+        return Standing(self.score(workspace, time, company), parts)
+
+    def score(self, workspace: WorkspaceState, time: int, company: Company | None = None) -> float:
+        """The score of `standing` alone, at a part of its cost."""
+        if company is None:
+            company = company_of(workspace)
+        points = [self._of_company(company)]
+        points += [self._faded(had, time) for signal, had in workspace.score.items() if signal in self._names]
+        return _clamped(points)
+
+    def _of_company(self, company: Company) -> float:
+        points = self._companies.get(company)
+        if points is None:
+            if len(self._companies) >= _CACHED_COMPANIES:
+                self._companies.clear()
+            points = fsum([*self._fit(company).values(), *self._penalty(company).values()])
+            self._companies[company] = points
+        return points
+
+    def weighs(self, firing: Firing) -> bool:
+        """Whether a signal adds anything."""
+        # What turned out a risk this time (a trial that ends unused) is no reason to sell.
+        is_reason = firing.kind is not Kind.RISK or self._kinds.get(firing.signal) is Kind.RISK
+        return is_reason and self.config.weights.get(firing.signal, 0.0) != 0
 
     def take(self, workspace: WorkspaceState, firings: Sequence[Firing], time: int, before: Company | None) -> None:
         """
@@ -129,6 +156,9 @@ class Scoring:
             time: Of the moment, Unix milliseconds.
             before: What was known of the company until now, if that is another.
         """
+        firings = [firing for firing in firings if self.weighs(firing)]
+        if not firings and before is None:
+            return
         # Between moments the score only falls: how low it has been since it last said something shows just before it
         # may rise again. That arms `pql` anew.
         self._note_low(workspace, time, before)
@@ -138,10 +168,7 @@ class Scoring:
         self._note_low(workspace, time, None)
 
     def _add(self, workspace: WorkspaceState, firing: Firing) -> None:
-        weight = self.config.weights.get(firing.signal, 0.0)
-        if not weight or (firing.kind is Kind.RISK and self._kinds.get(firing.signal) is not Kind.RISK):
-            # What turned out a risk this time (a trial that ends unused) is no reason to sell.
-            return
+        weight = self.config.weights[firing.signal]
         known = workspace.score.get(firing.signal)
         new = Points(weight, firing.time)
         if known is None:
@@ -153,7 +180,8 @@ class Scoring:
         cap = self.config.cap
         workspace.score.pop(firing.signal, None)
         workspace.score[firing.signal] = Points(round(min(max(points, -cap), cap), _DIGITS), time)
-        for signal in [one for one, had in workspace.score.items() if abs(self._faded(had, firing.time)) < _FADED]:
+        oldest = firing.time - _FORGOTTEN_AFTER * self._half_life_ms
+        for signal in [one for one, had in workspace.score.items() if had.time <= oldest]:
             del workspace.score[signal]
 
     def _faded(self, points: Points, time: int) -> float:
@@ -161,9 +189,9 @@ class Scoring:
         return points.points if elapsed <= 0 else round(points.points * 0.5 ** (elapsed / self._half_life_ms), _DIGITS)
 
     def _note_low(self, workspace: WorkspaceState, time: int, company: Company | None) -> None:
-        fired = [one for one in (workspace.last_fired(PQL, level) for level in LEVELS) if one is not None]
+        fired = [workspace.fired[key] for key in _PQL_KEYS if key in workspace.fired]
         if fired:
-            score = self.standing(workspace, time, company).score
+            score = self.score(workspace, time, company)
             for one in fired:
                 one.low = score if one.low is None else min(one.low, score)
 
@@ -191,6 +219,11 @@ class Scoring:
         elif company.domain_kind in _NOBODYS_KINDS:
             parts["penalty.free_mail"] = -penalty.free_mail
         return parts
+
+
+def _clamped(points: Iterable[float]) -> float:
+    # Exact, so that the order makes no difference.
+    return min(max(round(fsum(points), _DIGITS), LOWEST), HIGHEST)
 
 
 def company_of(workspace: WorkspaceState) -> Company:

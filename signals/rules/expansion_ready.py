@@ -44,11 +44,10 @@ class ExpansionReady(DerivedRule):
     def judge_derived(self, workspace: WorkspaceState, firings: Sequence[Firing], time: int) -> Finding | None:
         """Fire if it pays and has shown growth, one of which is news, and the last firing is a cooldown ago."""
         plan = workspace.billing.plan
-        if plan is None or not self._terms.is_paying(plan.name):
-            return None
         # The plan that it is on was named by this very event, or a sign of growth has just fired.
-        is_news = plan.time == time or any(firing.signal in _GROWTH for firing in firings)
-        if not is_news or workspace.is_cooling_down(self.name, time, self._cooldown_ms):
+        if plan is None or not (plan.time == time or any(firing.signal in _GROWTH for firing in firings)):
+            return None
+        if not self._terms.is_paying(plan.name) or workspace.is_cooling_down(self.name, time, self._cooldown_ms):
             return None
         newest = {
             signal: at

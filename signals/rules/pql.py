@@ -60,11 +60,13 @@ class Pql(DerivedRule):
 
     def judge_derived(self, workspace: WorkspaceState, firings: Sequence[Firing], time: int) -> Finding | None:  # noqa: ARG002
         """Fire if the highest level reached is armed, and it and those above it are quiet for a cooldown."""
-        standing = self._scoring.standing(workspace, time)
-        level = next((one for one in reversed(LEVELS) if standing.score >= self._thresholds[one]), None)
-        if level is None or not self._may_fire(workspace, level, time):
+        reached = self._scoring.score(workspace, time)
+        if reached < self.params.attention:
             return None
-        score, parts = standing.shown()
+        level = LEVELS[-1] if reached >= self.params.ready else LEVELS[0]
+        if not self._may_fire(workspace, level, time):
+            return None
+        score, parts = self._scoring.standing(workspace, time).shown()
         evidence: Evidence = {"level": level, "score": score, "threshold": self._thresholds[level]}
         evidence.update(parts)
         return Finding(evidence, key=level)
@@ -81,7 +83,7 @@ class Pql(DerivedRule):
 
     def still_holds(self, workspace: WorkspaceState, day: int) -> bool:  # noqa: ARG002 - a moment is asked for
         """It is over once the score has fallen below the lowest level."""
-        return self._scoring.standing(workspace, workspace.until).score >= self.params.attention
+        return self._scoring.score(workspace, workspace.until) >= self.params.attention
 
     def family(self, evidence: Evidence) -> tuple[str, float] | None:
         """One story: while sales has a ready one open, that it deserves attention is no news."""
@@ -111,7 +113,7 @@ class Pql(DerivedRule):
 
     def gap(self, workspace: WorkspaceState, now: int, day: int) -> str | None:  # noqa: ARG002
         """Say how many points are missing to the next level."""
-        score = self._scoring.standing(workspace, now).score
+        score = self._scoring.score(workspace, now)
         for level, threshold in self._thresholds.items():
             if score < threshold:
                 missing = -(-round((threshold - score) * _STEP, 3) // 1) / _STEP

@@ -11,6 +11,10 @@ from tests.signals.builders import FIRST_DAY, River, day
 _places = count(1)
 
 
+# Without core events the rules over volume are off.
+SETTINGS: dict[str, object] = {"events": {"core": ["Report Exported"]}}
+
+
 def core(on_day: int, events: int, *, at: int | None = None, user: str = "ann", active: bool = False) -> Fact:
     """So many more core events of `acme` on a day (day 1 is the Monday), told at noon unless said otherwise."""
     place = next(_places)

@@ -7,12 +7,12 @@ import pytest
 from signals.units import DAY_MS
 from tests.signals.builders import MONDAY, River, day
 from tests.signals.rules.billing_events import of, plan_changed
-from tests.signals.rules.core_events import core, usual
+from tests.signals.rules.core_events import SETTINGS, core, usual
 
 
 def fallen(weekly: int, now: int, plan: str | None = "pro", on: int = 36) -> River:
     """Four usual weeks, one of so many core events at its begin, and somebody at work on the day after it."""
-    river = River()
+    river = River(SETTINGS)
     if plan is not None:
         river.feed(plan_changed(MONDAY, plan=plan))
     usual(river, weekly)

@@ -7,7 +7,7 @@ import pytest
 from signals.units import DAY_MS
 from tests.signals.builders import River, day
 from tests.signals.rules.billing_events import of
-from tests.signals.rules.core_events import core, usual
+from tests.signals.rules.core_events import SETTINGS, core, usual
 
 
 def times(river: River) -> list[int]:
@@ -16,7 +16,7 @@ def times(river: River) -> list[int]:
 
 def grown(weekly: int, now: int, users: int = 2, on: int = 35) -> River:
     """Four usual weeks, and then so many people with so many core events on day 35."""
-    river = River()
+    river = River(SETTINGS)
     usual(river, weekly)
     for number in range(users):
         river.feed_fact(core(on, 0, user=f"u{number}", active=True))
@@ -45,7 +45,7 @@ def test_it_takes_35_days_of_history(on: int, fires: bool) -> None:
 
 
 def test_weeks_without_any_are_nothing_to_compare_with() -> None:
-    river = River()
+    river = River(SETTINGS)
     river.feed_fact(core(1, 0, active=True))
     for user in ("ann", "bob"):
         river.feed_fact(core(40, 30, user=user, active=True))
@@ -86,9 +86,18 @@ def test_more_inside_the_cooldown_prolongs_nothing_and_late_events_count_on_thei
     assert times(river) == [day(36)]
 
 
+def test_without_core_events_in_the_config_it_is_off() -> None:
+    river = River()
+    usual(river, 12)
+    for user in ("ann", "bob"):
+        river.feed_fact(core(35, 12, user=user, active=True))
+
+    assert times(river) == []
+
+
 def test_gap_says_how_much_is_missing() -> None:
     river = grown(12, 20, users=1)
-    (rule,) = (rule for rule in [river.engine.by_name["usage_spike"]])
+    rule = river.engine.by_name["usage_spike"]
 
     assert rule.gap(river.workspace("acme"), day(35), day(35) // DAY_MS) == (  # type: ignore[attr-defined]
         "4 more core events and 1 more active users within 7 days"
