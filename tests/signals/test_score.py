@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from itertools import count, permutations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from signals.domains import DomainKind
 from signals.event import EventType, Role, Source
-from signals.facts import Firing
+from signals.facts import Alert, Firing
 from signals.rule import Kind, Scope
 from signals.score import Company, Points, Scoring
 from signals.units import DAY_MS
@@ -183,3 +184,13 @@ def test_a_score_is_its_parts_summed_within_0_and_100(
     assert standing.score == pytest.approx(min(max(sum(standing.parts.values()), 0), 100), abs=1e-5)
     assert all(abs(points) <= 30 for name, points in standing.parts.items() if name.startswith(("usage.", "intent.")))
     assert scoring.standing(workspace, MONDAY + later, company) == standing
+
+
+def test_an_alert_that_was_stored_before_there_were_scores_is_read() -> None:
+    river = River()
+    river.feed(event("eve", "acme", on=day(1), email="eve@walmart.com"))
+    fields = msgspec.msgpack.decode(msgspec.msgpack.encode(river.alerts[0]))
+
+    older = msgspec.msgpack.decode(msgspec.msgpack.encode(fields[:-2]), type=Alert)
+
+    assert (older.id, older.score, older.score_parts) == (river.alerts[0].id, 0.0, {})
