@@ -131,9 +131,10 @@ async def _run(job: Job) -> None:
         )
         for name, decode in (("users", decode_user_state), ("workspaces", decode_workspace_state))
     )
+    engine = Engine(config, Domains(config.domains))
     river = _KeyedRiver(
         config=config,
-        engine=Engine(config, Domains(config.domains)),
+        engine=engine,
         topics=topics,
         sender=outbox,
         users=users,
@@ -147,7 +148,7 @@ async def _run(job: Job) -> None:
         tables={topics.user_events: users, topics.workspace_facts: workspaces},
         positions=lambda: no_positions,
         commit=owner.commit,
-        at_barrier=Snapshots(workspaces, outbox, topics).send_due,
+        at_barrier=Snapshots(workspaces, outbox, topics, engine.scoring).send_due,
         still_owner=owner.check,
         metrics=metrics,
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from signals.companies import name_of_domain, tidy_name
 from signals.compiled import identifier
 from signals.facts import Alert, AlertStatus, Decision, Firing, Heard, Note
 from signals.moments import iso
@@ -27,7 +28,8 @@ _PENDING_MS = 30 * DAY_MS
 UNCAPPED = frozenset({"procurement", "hand_raised"})
 _PENDING_CAP = 10
 _ENTERPRISE = "enterprise_domain"
-_RANK = {priority.value: rank for rank, priority in enumerate(Priority)}
+_PRIORITIES = tuple(priority.value for priority in Priority)
+_RANK = {priority: rank for rank, priority in enumerate(_PRIORITIES)}
 
 
 def send(case: Case, firings: Sequence[Firing], companions: Sequence[Firing], *, activated_at: int | None) -> None:
@@ -51,7 +53,8 @@ def send(case: Case, firings: Sequence[Firing], companions: Sequence[Firing], *,
             _open(case, group, companions, activated_at)
         companions = ()
         for firing in group:
-            case.policy.alerted[firing.signal] = max(case.time, case.policy.alerted.get(firing.signal, case.time))
+            name = case.engine.by_name[firing.signal].alerted_as(firing.evidence)
+            case.policy.alerted[name] = max(case.time, case.policy.alerted.get(name, case.time))
 
 
 def recent_alert(case: Case, firing: Firing) -> Alert | None:
@@ -104,7 +107,7 @@ def still_joins(pending: Pending, time: int) -> bool:
 def urgency(case: Case, firing: Firing) -> int:
     """The rank of a signal's priority in its route, 0 for the most urgent; a signal without a route comes last."""
     route = case.engine.route_of(firing.signal)
-    return len(_RANK) if route is None else _RANK[route.priority_of(firing.signal).value]
+    return len(_RANK) if route is None else _RANK[_priority(case, route, firing)]
 
 
 def close_oldest(case: Case) -> None:
@@ -137,7 +140,7 @@ def route_of(case: Case, firing: Firing) -> Route:
 def _open(case: Case, firings: list[Firing], companions: Sequence[Firing], activated_at: int | None) -> None:
     policy, route = case.policy, route_of(case, firings[0])
     # The most urgent leads; of equals the one that fired first.
-    ordered = sorted(firings, key=lambda firing: _RANK[route.priority_of(firing.signal).value])
+    ordered = sorted(firings, key=lambda firing: _RANK[_priority(case, route, firing)])
     pending = [one for one in policy.pending if case.time - one.time <= _PENDING_MS]
     why = _why(case, ordered)
     if activated_at is not None:
@@ -161,7 +164,8 @@ def _open(case: Case, firings: list[Firing], companions: Sequence[Firing], activ
 
 def _update(case: Case, alert: Alert, firings: list[Firing], companions: Sequence[Firing]) -> None:
     policy, route = case.policy, route_of(case, firings[0])
-    urgencies = [alert.priority, *(route.priority_of(firing.signal).value for firing in firings)]
+    urgencies = [alert.priority, *(_priority(case, route, firing) for firing in firings)]
+    score, parts = case.engine.scoring.standing(case.workspace, case.time).shown()
     updated = msgspec.structs.replace(
         alert,
         priority=min(urgencies, key=_RANK.__getitem__),
@@ -169,6 +173,8 @@ def _update(case: Case, alert: Alert, firings: list[Firing], companions: Sequenc
         signal_ids=(*alert.signal_ids, *(firing.id for firing in (*firings, *companions))),
         status=AlertStatus.UPDATED,
         families=_families(case, firings, alert.families),
+        score=score,
+        score_parts=parts,
     )
     policy.open[policy.open.index(alert)] = updated
     case.out.alerts.append(updated)
@@ -186,12 +192,13 @@ def _alert(
 ) -> Alert:
     lead, workspace = firings[0], case.workspace
     rule = case.engine.by_name[lead.signal]
-    who = workspace.name or workspace.domain or case.workspace_id
+    score, parts = case.engine.scoring.standing(workspace, case.time).shown()
+    who = _who(case)
     return Alert(
         id=identifier(lead.id, route.name),
         signal=lead.signal,
         route=route.name,
-        priority=route.priority_of(lead.signal).value,
+        priority=_priority(case, route, lead),
         title=f"{who}: {rule.headline(lead.evidence)}",
         why=_fitting(case, why),
         play=route.play.get(lead.signal, rule.play),
@@ -205,7 +212,27 @@ def _alert(
         sent_at=case.time,
         families=_families(case, firings, {}),
         email=lead.email,
+        score=score,
+        score_parts=parts,
     )
+
+
+def _priority(case: Case, route: Route, firing: Firing) -> str:
+    rank = _RANK[route.priority_of(firing.signal).value]
+    if rank > 0 and case.engine.by_name[firing.signal].is_pressing(firing.evidence):
+        rank -= 1
+    return _PRIORITIES[rank]
+
+
+def _who(case: Case) -> str:
+    name, domain = case.workspace.name, case.workspace.domain
+    if name is not None:
+        return tidy_name(name)
+    if domain is None:
+        return case.workspace_id
+    company = case.engine.domains.enterprise(domain)
+    # One that the config added to the list has its domain for a name.
+    return company.name if company is not None and company.name != domain else name_of_domain(domain)
 
 
 def _why(case: Case, firings: Iterable[Firing]) -> list[Why]:

@@ -79,12 +79,13 @@ class Engine:
         limits = config.limits
         self.terms = Terms(config.plans, self.days, limits.metrics_per_workspace, limits.fired_keys)
         self.customs = Customs(config.custom, limits.custom_keys)
-        found = catalogue(config, domains)
+        found = catalogue(config, domains, self.terms, self.days)
         users, workspaces = found.users, found.workspaces
         self.user_timers: dict[str, UserTimer] = {rule.name: rule for rule, is_on in found.user_timers.items() if is_on}
         self.workspace_timers: dict[str, WorkspaceTimer] = {
             rule.name: rule for rule, is_on in found.workspace_timers.items() if is_on
         }
+        self.scoring = found.scoring
         # Asked last, about what has fired.
         self.derived = tuple(rule for rule, is_on in found.derived.items() if is_on)
         # All of them, switched off or not: what fired earlier can still be named.

@@ -17,6 +17,7 @@ from signals.custom import MAX_STANZAS, CustomSignal
 from signals.mistakes import Key
 from signals.names import Prefix, TimeZone, zone_of
 from signals.product import DomainLists, EventNames, Identity, Internal, Plans, Section
+from signals.scoring import Score
 from signals.selling import Alerts, Policy, Route
 from signals.slack import Slack
 from signals.sources import SourceTopics
@@ -60,7 +61,7 @@ class Limits(Section):
     origins: Annotated[int, Field(ge=100, le=100_000)] = 4_000
 
 
-Named = TypeVar("Named", Alerts, Policy, tuple[Route, ...])
+Named = TypeVar("Named", Score, Alerts, Policy, tuple[Route, ...])
 
 
 class Config(Section):
@@ -79,6 +80,7 @@ class Config(Section):
     signals: Signals = Signals()
     # Before those who may name them.
     custom: dict[CustomName, CustomSignal] = Field(default_factory=dict, max_length=MAX_STANZAS)
+    score: Score = Score()
     alerts: Alerts = Alerts()
     policy: Policy = Policy()
     routes: tuple[Route, ...] = (Route(),)
@@ -102,7 +104,7 @@ class Config(Section):
             raise ValueError(f"must have different names, got {twice} twice")
         return routes
 
-    @field_validator("alerts", "policy", "routes")
+    @field_validator("score", "alerts", "policy", "routes")
     @classmethod
     def _names_signals_that_there_are(cls, part: Named, info: ValidationInfo) -> Named:
         # Where `custom` has mistakes itself, nobody can tell which names are right.
@@ -124,7 +126,9 @@ class Config(Section):
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _unknown_signals(part: Alerts | Policy | tuple[Route, ...], custom: Collection[str]) -> Iterator[InitErrorDetails]:
+def _unknown_signals(
+    part: Score | Alerts | Policy | tuple[Route, ...], custom: Collection[str]
+) -> Iterator[InitErrorDetails]:
     """The mistakes of naming a signal that is neither ours nor among the config's own."""
     for key, name in _named_signals(part):
         try:
@@ -133,9 +137,11 @@ def _unknown_signals(part: Alerts | Policy | tuple[Route, ...], custom: Collecti
             yield InitErrorDetails(type="value_error", loc=key, input=name, ctx={"error": error})
 
 
-def _named_signals(part: Alerts | Policy | tuple[Route, ...]) -> Iterator[tuple[Key, str]]:
+def _named_signals(part: Score | Alerts | Policy | tuple[Route, ...]) -> Iterator[tuple[Key, str]]:
     """Every signal that a part of the config names, by where it does."""
-    if isinstance(part, Alerts):
+    if isinstance(part, Score):
+        yield from ((("weights", name), name) for name in part.weights)
+    elif isinstance(part, Alerts):
         yield from ((("max_age_of", name), name) for name in part.max_age_of)
     elif isinstance(part, Policy):
         yield from ((("free_to_paid", n), name) for n, name in enumerate(part.free_to_paid))

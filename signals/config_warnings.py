@@ -67,8 +67,6 @@ def _about_roles(config: Config) -> Iterator[ConfigWarning]:
     for signal, role in _NEEDS.items():
         if signal in enabled and not config.events.of(role):
             yield ConfigWarning(("events", role.value), f"is empty: the signal {signal} never fires")
-    if config.events.core:
-        yield ConfigWarning(("events", "core"), "no signal reads it yet")
 
 
 def _about_names(events: EventNames) -> Iterator[ConfigWarning]:

@@ -74,8 +74,11 @@ class Alert(BaseModel):
     title: str
     why: list[WhyItem]
     play: str = Field(description="What the rep should do.")
-    score: float = Field(ge=0, le=100)
-    score_parts: dict[str, float]
+    score: float = Field(ge=0, le=100, description="Of the workspace when the alert was sent or updated.")
+    score_parts: dict[str, float] = Field(
+        description="What the score is made of: fit.<what>, usage.<signal>, intent.<signal> and penalty.<what>."
+        " Their sum, held within 0 to 100, is the score but for rounding."
+    )
     user_id: str | None
     workspace_id: str
     workspace_name: str | None
@@ -124,9 +127,8 @@ def alert_json(alert: DecidedAlert, detected_at: int, config_hash: str) -> bytes
             "title": alert.title,
             "why": [_why(reason) for reason in alert.why],
             "play": alert.play,
-            # There is no score yet; readers may rely on the fields.
-            "score": 0,
-            "score_parts": {},
+            "score": alert.score,
+            "score_parts": alert.score_parts,
             "user_id": alert.user_id,
             "workspace_id": alert.workspace_id,
             "workspace_name": alert.workspace_name,

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # One host is asked for again and again; 50,000 of them take about 10 MB.
 _CACHED_HOSTS = 50_000
 _LABELS = re.compile(r"(?!.{254})(?:(?!-)[a-z0-9_-]{1,63}(?<!-)\.)*(?!-)[a-z0-9-]{1,63}(?<!-)")
+# By rule, for a list of all schools would never be whole: what is registered below .edu, and below the .edu, .ac, .sch
+# and .k12 of a country.
+_ACADEMIC = re.compile(r"\.(edu|(edu|ac|sch|k12)\.[a-z]{2})\Z")
 
 
 class DomainKind(StrEnum):
@@ -30,6 +33,8 @@ class DomainKind(StrEnum):
     ENTERPRISE = "enterprise"
     FREE_MAIL = "free_mail"
     DISPOSABLE = "disposable"
+    # Of a school: students write from there, and who teaches buys for a university.
+    ACADEMIC = "academic"
     CORPORATE = "corporate"
 
 
@@ -105,7 +110,9 @@ class Domains:
             return DomainKind.DISPOSABLE
         if domain in self._free_mail:
             return DomainKind.FREE_MAIL
-        return DomainKind.ENTERPRISE if domain in self._companies else DomainKind.CORPORATE
+        if domain in self._companies:
+            return DomainKind.ENTERPRISE
+        return DomainKind.ACADEMIC if _ACADEMIC.search(domain) is not None else DomainKind.CORPORATE
 
     def enterprise(self, domain: str) -> Company | None:
         """The company of a registrable domain on the enterprise list, unless a free-mail or disposable list has it."""

@@ -26,9 +26,10 @@ from signals.codec import (
 )
 from signals.compiled import Engine
 from signals.custom_state import move_waits, take_customs_of_user, take_customs_of_workspace
-from signals.event import PASSIVE_ROLES, Event, Role, Tick
+from signals.event import PASSIVE_ROLES, Event, EventType, Role, Tick
 from signals.facts import Command, CustomMark, Fact, FactKind, Note, Order, Outputs, Pulse
 from signals.judging import fire_derived, judge_user, judge_workspace
+from signals.score import company_of
 from signals.shard import Coordinate, Fence, Shard
 from signals.snapshot import snapshot_json
 from signals.telling import Place, facts_of, passed_through
@@ -38,7 +39,7 @@ from signals.workspace import Change, WorkspaceState, apply_fact
 
 _OBSERVED, _CARRIED = FactKind.OBSERVED, FactKind.CARRIED
 _ASKING = frozenset({FactKind.MOVED, FactKind.ENTERED})
-_GATED = Role.FEATURE_GATED
+_GATED, _GROUP = Role.FEATURE_GATED, EventType.GROUP
 
 # What the shell needs of the core, in one place.
 __all__ = [
@@ -320,6 +321,8 @@ def _apply_to_workspace(  # noqa: C901, PLR0912 - flat: a case is made only wher
         return
     # Most gates are open; that much is seen without a call.
     was_open = workspace.policy.activated_at is not None or policy.is_open(workspace, engine)
+    # Nothing else tells anything about the company.
+    company = company_of(workspace) if fact.profile is not None or fact.type is _GROUP else None
     change = apply_fact(workspace, fact, engine.watched, engine.terms)
     if fact.customs:
         day = engine.days.day_of(fact.time)
@@ -329,7 +332,7 @@ def _apply_to_workspace(  # noqa: C901, PLR0912 - flat: a case is made only wher
     has_opened = not was_open and policy.is_open(workspace, engine)
     if change.plan is not None and workspace.has_converted(change.plan):
         policy.close(_case(workspace, fact, muted, engine, out), "converted")
-    if kind is _OBSERVED or fact.champion is not None:
+    if kind is _OBSERVED or fact.champion is not None or fact.core:
         if change.usage is not None:
             _take_in_usage(change, change.usage, _case(workspace, fact, muted, engine, out))
         asked = engine.for_fact(fact, change)
@@ -338,9 +341,11 @@ def _apply_to_workspace(  # noqa: C901, PLR0912 - flat: a case is made only wher
         if asked:
             judge_workspace(workspace, fact, asked, change, engine, out)
     firings = [*fact.signals, *out.signals[fired_before:]]
-    if firings or has_opened or change.is_derived:
+    if company is not None and company == company_of(workspace):
+        company = None
+    if firings or has_opened or change.is_derived or company is not None:
         case = _case(workspace, fact, muted, engine, out)
-        firings += fire_derived(case, firings, fact.time, fact.event_id, fact.cause, fact.user_id)
+        firings += fire_derived(case, firings, fact.time, fact.event_id, fact.cause, fact.user_id, company)
         policy.judge(case, firings, has_opened=has_opened, is_asked=fact.is_asked)
         _bound(case)
     elif change.has_timers:

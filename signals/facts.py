@@ -352,6 +352,9 @@ class Alert(msgspec.Struct, frozen=True, array_like=True, gc=False):
     reason: str | None = None
     families: dict[str, float] = {}
     email: str | None = None
+    # When it was sent, as people see them: `signals.score.Standing`.
+    score: float = 0.0
+    score_parts: dict[str, float] = {}
 
 
 class Note(StrEnum):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from signals.case import Case
     from signals.event import Event
     from signals.rule import Finding, Rule, WorkspaceRule
+    from signals.score import Company
     from signals.timers import Timer
     from signals.user import Progress, UserState
     from signals.workspace import Change, WorkspaceState
@@ -142,9 +143,28 @@ def fire_workspace_timer(case: Case, key: str, timer: Timer, due: int) -> Firing
 
 
 def fire_derived(
-    case: Case, firings: Sequence[Firing], time: int, event_id: str, cause: Source, user_id: str | None
+    case: Case,
+    firings: Sequence[Firing],
+    time: int,
+    event_id: str,
+    cause: Source,
+    user_id: str | None,
+    company_before: Company | None = None,
 ) -> list[Firing]:
-    """Ask the rules over signals about what has just fired; theirs go to the outputs of the case and are returned."""
+    """
+    Let what has just fired move the score, and ask the rules over signals about it.
+
+    Args:
+        case: The workspace.
+        firings: What fired at this moment, of user scope first; maybe none.
+        time: Of the moment, Unix milliseconds.
+        event_id: Of the event that made it, which a signal will name, with its `cause` and `user_id`.
+        company_before: What was known of the workspace's company, where that is another now.
+
+    Returns:
+        What they found, which is among the outputs of the case already.
+    """
+    case.engine.scoring.take(case.workspace, firings, time, company_before)
     found: list[Firing] = []
     for rule in case.engine.derived:
         try:

@@ -203,7 +203,7 @@ def _is_news(case: Case, firing: Firing) -> bool:
         because = f"sales heard of {firing.key} because of this user less than 30 days ago"
         case.decide(firing, Decision.BUNDLED, because, heard.alert_id)
         return False
-    last = case.policy.alerted.get(firing.signal)
+    last = case.policy.alerted.get(case.engine.by_name[firing.signal].alerted_as(firing.evidence))
     if last is not None and case.time < last + case.engine.alert_cooldown_ms:
         alerting.postpone(case, firing)
         case.decide(firing, Decision.COOLING_DOWN, "sales heard of this signal less than the cooldown ago")

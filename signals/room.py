@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 # Of a stored state, its header included (DESIGN 4.9); a topic takes 1 MB by default.
 MAX_STATE_BYTES = 64_000
 UTF8_BYTES = 4
-# What may be added to a workspace without anybody looking: rings, times and counts, its domain, the memory of signals
-# without a key; beside its name, its plan and where its user went.
-_UNWATCHED_BYTES = 8_000
+# What may be added to a workspace without anybody looking: rings, times and counts, its domain, its volume, the memory
+# and the points of signals without a key; beside its name, its plan and where its user went.
+_UNWATCHED_BYTES = 10_000
 
 
 def workspace_room(limits: Limits) -> int:

@@ -118,6 +118,14 @@ class Rule(ABC):
         """
         return None
 
+    def is_pressing(self, evidence: Evidence) -> bool:  # noqa: ARG002 - most are as urgent as their route says
+        """Tell whether it is one step more urgent than its route says: the last chapter of a story that has several."""
+        return False
+
+    def alerted_as(self, evidence: Evidence) -> str:  # noqa: ARG002 - mostly by its name
+        """Name what sales has heard of by an alert about it: what has the same name is quiet for `alerts.cooldown`."""
+        return self.name
+
     def still_holds(self, workspace: WorkspaceState, day: int) -> bool:  # noqa: ARG002 - most moments stay true
         """Tell whether a signal held back earlier is still worth an alert on `day`."""
         return True

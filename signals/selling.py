@@ -111,6 +111,7 @@ _PRIORITIES = {
     "multi_user": Priority.HIGH,
     "seat_limit": Priority.HIGH,
     "usage_limit": Priority.HIGH,
+    "usage_drop": Priority.HIGH,
     "seats_removed": Priority.LOW,
 }
 
@@ -130,7 +131,11 @@ class Route(Section):
         "multi_user",
         "seat_limit",
         "usage_limit",
+        "pql",
+        "expansion_ready",
         "gated_feature",
+        "usage_spike",
+        "usage_drop",
         "plan_downgraded",
         "seats_removed",
     )

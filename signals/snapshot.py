@@ -10,24 +10,27 @@ from signals.facts import Alert, Decision, Firing
 from signals.fired import Fired
 from signals.moments import iso
 from signals.policy import FOREVER
+from signals.score import Scoring
 from signals.workspace import Recent, WorkspaceState
 
 _encode = msgspec.json.Encoder().encode
 
 
-def snapshot_json(workspace_id: str, workspace: WorkspaceState) -> bytes:
+def snapshot_json(workspace_id: str, workspace: WorkspaceState, scoring: Scoring) -> bytes:
     """
     Write the snapshot of a workspace.
 
     Args:
         workspace_id: Its id.
         workspace: Its state.
+        scoring: How workspaces are scored here.
 
     Returns:
         JSON; `active_users` are those in each window that ends on the workspace's newest active day, `updated_at` is
-        the newest event time.
+        the newest event time, and `score` that of then.
     """
     policy = workspace.policy
+    score, parts = scoring.standing(workspace, workspace.until).shown()
     return _encode(
         {
             "v": VERSION,
@@ -39,6 +42,8 @@ def snapshot_json(workspace_id: str, workspace: WorkspaceState) -> bytes:
             "plan": workspace.billing.plan.name if workspace.billing.plan is not None else None,
             "seats": workspace.billing.seats.count if workspace.billing.seats is not None else None,
             "usage": [_usage(metric, usage) for metric, usage in workspace.billing.usage.items()],
+            "score": score,
+            "score_parts": parts,
             "activated_at": iso(policy.activated_at) if policy.activated_at is not None else None,
             "signals": {name: _fired(fired) for name, fired in workspace.fired.items()},
             "held": [

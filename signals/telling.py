@@ -174,11 +174,13 @@ def _milestones(progress: Progress) -> tuple[Role, ...]:
 
 
 def _profile(user: UserState, membership: Membership, engine: Engine) -> Profile:
+    # Our own people work in the workspaces of customers, too: their company is not the workspace's.
+    domain = None if user.has_internal_address else user.domain
     return Profile(
         signed_up_at=user.signed_up_at,
         activated_at=user.activated_at,
-        domain=user.domain,
-        domain_kind=engine.kind_of(user.domain) if user.domain is not None else None,
+        domain=domain,
+        domain_kind=engine.kind_of(domain) if domain is not None else None,
         member=membership.is_member,
         belonged=membership.in_at is not None,
     )

@@ -14,19 +14,23 @@ from signals.rules.activated import ActivatedParams
 from signals.rules.cancelled import CancelledParams
 from signals.rules.converted_to_paid import ConvertedToPaidParams
 from signals.rules.enterprise_domain import EnterpriseDomainParams
+from signals.rules.expansion_ready import ExpansionReadyParams
 from signals.rules.first_invite import FirstInviteParams
 from signals.rules.gated_feature import GatedFeatureParams
 from signals.rules.hand_raised import HandRaisedParams
 from signals.rules.multi_user import MultiUserParams
 from signals.rules.plan_downgraded import PlanDowngradedParams
 from signals.rules.plan_upgraded import PlanUpgradedParams
+from signals.rules.pql import PqlParams
 from signals.rules.procurement import ProcurementParams
 from signals.rules.seat_limit import SeatLimitParams
 from signals.rules.seats_added import SeatsAddedParams
 from signals.rules.seats_removed import SeatsRemovedParams
 from signals.rules.second_user import SecondUserParams
 from signals.rules.signed_up import SignedUpParams
+from signals.rules.usage_drop import UsageDropParams
 from signals.rules.usage_limit import UsageLimitParams
+from signals.rules.usage_spike import UsageSpikeParams
 
 
 class Signals(Section):
@@ -43,12 +47,16 @@ class Signals(Section):
     procurement: ProcurementParams = ProcurementParams()
     usage_limit: UsageLimitParams = UsageLimitParams()
     seat_limit: SeatLimitParams = SeatLimitParams()
+    usage_spike: UsageSpikeParams = UsageSpikeParams()
+    usage_drop: UsageDropParams = UsageDropParams()
     converted_to_paid: ConvertedToPaidParams = ConvertedToPaidParams()
     plan_upgraded: PlanUpgradedParams = PlanUpgradedParams()
     plan_downgraded: PlanDowngradedParams = PlanDowngradedParams()
     seats_added: SeatsAddedParams = SeatsAddedParams()
     seats_removed: SeatsRemovedParams = SeatsRemovedParams()
     cancelled: CancelledParams = CancelledParams()
+    pql: PqlParams = PqlParams()
+    expansion_ready: ExpansionReadyParams = ExpansionReadyParams()
 
 
 def check_signal(name: str, custom: Collection[str] = ()) -> None:

@@ -25,7 +25,7 @@ from signals.fired import FiredState
 from signals.rule import Why
 from signals.score import Points
 from signals.timers import Timer
-from signals.volume import Volume
+from signals.volume import Volume, add_core
 from signals.window import KEPT_DAYS, TOO_OLD_DAYS, WindowRing
 
 
@@ -217,6 +217,15 @@ _NO_CHANGE = Change()
 # Looking a member up in its enum costs more than the comparison.
 _OBSERVED, _MOVED, _GROUP = FactKind.OBSERVED, FactKind.MOVED, EventType.GROUP
 _CREATED, _PLAN_CHANGED, _USAGE_REPORTED = Role.WORKSPACE_CREATED, Role.PLAN_CHANGED, Role.USAGE_REPORTED
+# How much a kind of domain tells about who is behind a workspace; the domains of two of them are nobody's.
+_TELLING: dict[DomainKind | None, int] = {
+    DomainKind.DISPOSABLE: 0,
+    DomainKind.FREE_MAIL: 0,
+    DomainKind.ACADEMIC: 1,
+    DomainKind.CORPORATE: 2,
+    DomainKind.ENTERPRISE: 3,
+}
+_OF_COMPANIES = frozenset({DomainKind.ACADEMIC, DomainKind.CORPORATE, DomainKind.ENTERPRISE})
 _SEAT_LIMIT, _USAGE_LIMIT = "seat_limit", "usage_limit"
 
 
@@ -235,6 +244,8 @@ def apply_fact(workspace: WorkspaceState, fact: Fact, watched: Mapping[int, Iter
         _learn(workspace, fact.profile)
     if fact.kind is _MOVED:
         workspace.moved_to = fact.target
+    if fact.core:
+        workspace.volume = add_core(workspace.volume, fact.core)
     if fact.kind is not _OBSERVED:
         return _NO_CHANGE
     if workspace.since is None or fact.time < workspace.since:
@@ -259,6 +270,7 @@ def _bill(workspace: WorkspaceState, fact: Fact, raised: Mapping[int, range], te
     if _PLAN_CHANGED in roles or (fact.type is _GROUP and fact.traits):
         change.plan = move_plan(workspace.billing, fact, terms)
         change.seats = move_seats(workspace.billing, fact)
+        change.is_derived = change.plan is not None and change.plan.is_paying and not change.plan.was_paying
     if _USAGE_REPORTED in roles:
         change.usage = report_usage(workspace.billing, fact, terms)
         if change.usage is not None and change.usage.passed == NOTHING_PASSED:
@@ -280,12 +292,13 @@ def _learn(workspace: WorkspaceState, profile: Profile) -> None:
     known = workspace.policy.activated_at
     if profile.activated_at is not None and profile.belonged and known is None:
         workspace.policy.activated_at = profile.activated_at
-    # The domain to show: one of the enterprise list before any other company's, the first one seen of its kind.
-    if profile.domain is None or workspace.domain_kind is DomainKind.ENTERPRISE:
+    # The domain to show: one of the enterprise list before any other company's, that before a school's, the first one
+    # seen of its kind. Where nobody has shown one of those, that they write from free mail is known without a domain.
+    kind = profile.domain_kind
+    if kind is None or _TELLING.get(kind, -1) <= _TELLING.get(workspace.domain_kind, -1):
         return
-    is_better = profile.domain_kind is DomainKind.ENTERPRISE
-    if is_better or (profile.domain_kind is DomainKind.CORPORATE and workspace.domain is None):
-        workspace.domain, workspace.domain_kind = profile.domain, profile.domain_kind
+    workspace.domain_kind = kind
+    workspace.domain = profile.domain if kind in _OF_COMPANIES else None
 
 
 def _add_day(

@@ -146,7 +146,12 @@ def _reason(reason: WhyItem) -> str:
 def _score(parts: Mapping[str, float]) -> str:
     # The heaviest first; equal ones by name, so that a copy reads the same.
     ordered = sorted(parts.items(), key=lambda part: (-abs(part[1]), part[0]))[:MAX_SCORE_PARTS]
-    return "Score: " + ", ".join(f"{clean(name).replace('_', ' ')} {value:+.3g}" for name, value in ordered)
+    return "Score: " + ", ".join(f"{_part(name)} {value:+.3g}" for name, value in ordered)
+
+
+def _part(name: str) -> str:
+    # The signal or the fact; which part of the score it belongs to interests nobody who is in a hurry.
+    return clean(name.partition(".")[2] or name).replace("_", " ")
 
 
 def _links(alert: Alert, links: Links) -> Iterator[Block]:

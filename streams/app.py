@@ -107,9 +107,10 @@ def assemble(config: Config, settings: Settings, sources: Sequence[str], app: fa
     users = _table(app, "users", topics, decode_user_state)
     workspaces = _table(app, "workspaces", topics, decode_workspace_state)
     owner = Owner(app, settings)
+    engine = Engine(config, Domains(config.domains))
     river = River(
         config=config,
-        engine=Engine(config, Domains(config.domains)),
+        engine=engine,
         topics=topics,
         sender=outbox,
         users=users,
@@ -118,7 +119,7 @@ def assemble(config: Config, settings: Settings, sources: Sequence[str], app: fa
         metrics=metrics,
     )
     tables: dict[str, StateTable[Any]] = {topics.user_events: users, topics.workspace_facts: workspaces}
-    snapshots = Snapshots(workspaces, outbox, topics)
+    snapshots = Snapshots(workspaces, outbox, topics, engine.scoring)
     workspaces.on_restored = snapshots.note_restored
     checkpoint = Checkpoint(
         sender=outbox,

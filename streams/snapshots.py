@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 from typing import Protocol
 
+from signals.score import Scoring
 from signals.snapshot import snapshot_json
 from signals.workspace import WorkspaceState
 from streams.tables import StateTable
@@ -31,10 +32,13 @@ class Snapshots:
     The pace is the wall clock's: a snapshot is a view for people, its pace decides nothing.
     """
 
-    def __init__(self, workspaces: StateTable[WorkspaceState], sender: Sender, topics: Topics) -> None:
+    def __init__(
+        self, workspaces: StateTable[WorkspaceState], sender: Sender, topics: Topics, scoring: Scoring
+    ) -> None:
         self._workspaces = workspaces
         self._sender = sender
         self._topics = topics
+        self._scoring = scoring
         # Workspaces that changed since their last snapshot, by partition.
         self._changed: dict[int, set[str]] = {}
         # Workspaces whose last owner may have left their snapshot unsent, by partition, oldest first: when their states
@@ -66,7 +70,7 @@ class Snapshots:
                 state = shard.get(workspace_id)
                 if state is not None:
                     self._sent_at[workspace_id] = now
-                    value = snapshot_json(workspace_id, state)
+                    value = snapshot_json(workspace_id, state, self._scoring)
                     self._sender.send(self._topics.workspaces, partition, workspace_id.encode(), value)
         for partition in self._changed.keys() - self._workspaces.shards.keys():
             del self._changed[partition]

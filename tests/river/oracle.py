@@ -8,6 +8,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from signals.codec import decode_workspace_state
+from signals.compiled import Engine
+from signals.config import Config
 from signals.snapshot import snapshot_json
 from streams.tables import _FENCE, _to_subject
 from tests.findings import Findings
@@ -52,7 +54,7 @@ def judge(
     read = reading(river)
     oracle = Oracle(river.config, read, river.config.source.topics)
     oracle.judge(found, injected)
-    _judge_snapshots(oracle, read, found)
+    _judge_snapshots(oracle, river.config, read, found)
     inputs = (*river.config.source.topics, river.topics.user_events, river.topics.workspace_facts)
     committed = {(topic, number): offset for topic in inputs for number, offset in river.committed(topic).items()}
     # People's orders and what was redriven are on topics that most rivers never use: nobody asks after them.
@@ -69,11 +71,13 @@ def judge(
     return found
 
 
-def _judge_snapshots(oracle: Oracle, read: Read, found: Findings) -> None:
+def _judge_snapshots(oracle: Oracle, config: Config, read: Read, found: Findings) -> None:
     """The newest snapshots show the folded states."""
     newest = {(record.key or b"").decode(): record.value for record in read(oracle.topics.workspaces)}
+    scoring = Engine(config).scoring
     for (_, key), sealed in oracle.workspaces.states.items():
         if key != _FENCE:
             subject = _to_subject(key)
-            if newest.get(subject) != snapshot_json(subject, decode_workspace_state(sealed[_SEAL_BYTES:])):
+            state = decode_workspace_state(sealed[_SEAL_BYTES:])
+            if newest.get(subject) != snapshot_json(subject, state, scoring):
                 found.stale_snapshots.append(subject)

@@ -13,6 +13,7 @@ import redis
 from pydantic import SecretStr
 
 from signals.codec import decode_workspace_state, encode_record
+from signals.compiled import Engine
 from signals.config import Config
 from signals.contract import Alert
 from signals.errors import BadRecord
@@ -310,7 +311,7 @@ def _detect(logs: Logs) -> None:
     for (partition, key), sealed in workspaces.states.items():
         if key != _FENCE:
             subject = _to_subject(key)
-            value = snapshot_json(subject, decode_workspace_state(sealed[16:]))
+            value = snapshot_json(subject, decode_workspace_state(sealed[16:]), Engine(CONFIG).scoring)
             logs.append(topics.workspaces, partition, subject.encode(), value)
 
 

@@ -218,8 +218,9 @@ def test_fourth_alert_of_a_week_joins_the_next_and_a_raised_hand_is_never_capped
     river.feed(event("ann", "acme", on=day(3), roles=[Role.SALES_CONTACTED], name="Demo Requested"))
 
     assert decided(river, "gated_feature") == [Decision.CAPPED]
+    (gated,) = (firing for firing in river.signals if firing.signal == "gated_feature")
     last = river.alerts[-1]
-    assert (last.signal, last.signal_ids[1:]) == ("hand_raised", (river.signals[-2].id,))
+    assert (last.signal, last.signal_ids[1:]) == ("hand_raised", (gated.id,))
     assert [why.fact for why in last.why] == ["sales_request", "attempts_7d"]
 
 
@@ -442,8 +443,8 @@ def test_paid_conversion_closes_what_is_open_as_converted() -> None:
 
     river.feed(plan("pro", day(3)))
 
-    assert told(river)[2:] == [("multi_user", "closed", "converted"), ("usage_limit", "closed", "converted")]
-    assert river.workspace("acme").policy.open == []
+    assert told(river)[2:4] == [("multi_user", "closed", "converted"), ("usage_limit", "closed", "converted")]
+    assert [alert.signal for alert in river.workspace("acme").policy.open] == ["expansion_ready"]
 
 
 def test_first_known_plan_of_a_customer_from_before_our_time_closes_nothing() -> None:
@@ -452,7 +453,7 @@ def test_first_known_plan_of_a_customer_from_before_our_time_closes_nothing() ->
 
     river.feed(plan("pro", day(2)))
 
-    assert told(river) == [("usage_limit", "open", None)]
+    assert told(river) == [("usage_limit", "open", None), ("expansion_ready", "open", None)]
 
 
 def test_person_closes_the_alerts_of_a_workspace_with_a_reason() -> None:
@@ -552,7 +553,7 @@ def test_snapshot_shows_what_is_open_muted_snoozed_and_waits_for_the_morning() -
     river.feed_fact(order(Order.MUTE, day(2), 0, workspace_id="acme", signal="cancelled"))
     river.feed_fact(order(Order.SNOOZE, day(2), 1, workspace_id="acme", until=day(9)))
 
-    shown = json.loads(snapshot_json("acme", river.workspace("acme")))
+    shown = json.loads(snapshot_json("acme", river.workspace("acme"), river.engine.scoring))
 
     assert [(alert["signal"], alert["status"]) for alert in shown["alerts"]] == [("usage_limit", "open")]
     assert [(held["signal"], held["waits"]) for held in shown["held"]] == [("multi_user", "quiet_hours")]

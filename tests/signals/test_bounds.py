@@ -137,7 +137,7 @@ class Watched(River):
         sent = [encode_fact(fact) for fact in out.facts] + [alert_json(alert, 0, "") for alert in out.alerts]
         sent += [signal_json(firing, 0, "") for firing in out.signals]
         for key in self.workspaces.dirty:
-            sent.append(snapshot_json(key, self.workspace(key)))
+            sent.append(snapshot_json(key, self.workspace(key), self.engine.scoring))
         for shard in (self.users, self.workspaces):
             self.largest_state = max([self.largest_state, *(len(shard.sealed(key)) for key in shard.dirty)])
             shard.dirty.clear()

@@ -41,7 +41,6 @@ def test_a_config_that_knows_them_is_fine() -> None:
             "events.procurement_requested: is empty: the signal procurement never fires",
         ),
         ({"events": {"usage_reported": []}}, "events.usage_reported: is empty: the signal usage_limit never fires"),
-        ({"events": {"core": ["Export"]}}, "events.core: no signal reads it yet"),
         (
             {"events": {"activated": ["sign-up"]}},
             (

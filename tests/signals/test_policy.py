@@ -138,7 +138,7 @@ def test_two_signals_of_one_event_are_one_alert_led_by_the_more_urgent() -> None
 
     alert = alert_of(river)
     assert alert.signal == "procurement"
-    assert alert.title == "walmart.com: asked for procurement (MSA Requested)"
+    assert alert.title == "Walmart: asked for procurement (MSA Requested)"
     assert [why.fact for why in alert.why] == ["procurement_request", "enterprise_domain", "enterprise_rank"]
     assert decided(river, "enterprise_domain") == [Decision.BUNDLED]
 

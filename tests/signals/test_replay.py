@@ -128,6 +128,7 @@ def test_facts_backtest_gives_the_workspace_signals_of_the_live_run() -> None:
         "second_user": "unrouted",
         "enterprise_domain": "sent",
         "multi_user": "waiting_for_activation",
+        "pql": "waiting_for_activation",
     }
 
 

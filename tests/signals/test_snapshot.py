@@ -10,7 +10,9 @@ from tests.signals.rules.billing_events import plan_changed, usage
 
 
 def snapshot(river: River) -> dict[str, object]:
-    return msgspec.json.decode(snapshot_json("acme", river.workspace("acme")), type=dict[str, object])
+    return msgspec.json.decode(
+        snapshot_json("acme", river.workspace("acme"), river.engine.scoring), type=dict[str, object]
+    )
 
 
 def test_snapshot_shows_plan_seats_and_usage() -> None:
