@@ -11,10 +11,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from signals import alerting, waiting
+from signals.champions import CHAMPION, uncrown
 from signals.codec import encode_state
 from signals.config import MAX_CHARS
 from signals.facts import Decision, Note
 from signals.room import MAX_STATE_BYTES, UTF8_BYTES
+from signals.timers import key_of, rule_of
 
 if TYPE_CHECKING:
     from signals.case import Case
@@ -28,12 +30,13 @@ V = TypeVar("V")
 _LONGEST = UTF8_BYTES * MAX_CHARS
 # What may be added to a user without anybody looking: an address, a domain, times and counts.
 _UNWATCHED_BYTES = 2_048
-# The same of each of his workspaces: times, places in his order, days.
-_MEMBERSHIP_BYTES = 48
+# The same of each of his workspaces: times, places in his order, days, core events.
+_MEMBERSHIP_BYTES = 64
 _USER_ROOM = MAX_STATE_BYTES - _UNWATCHED_BYTES
-# What a user has of his own at most: 64 hashes, and the workspace that saw his company first.
-_OWN_BYTES = 1_024 + _LONGEST
-# What a workspace, a feature or a firing of his takes at most: the longest text, and a domain or 56 days of attempts.
+# What a user has of his own at most: 64 hashes, the workspace that saw his company first, and his sign-up's timer.
+_OWN_BYTES = 1_024 + _LONGEST + 2 * _LONGEST
+# What a workspace, a feature, a firing, a core name or half a timer of his takes at most: the longest text, and a domain
+# or 56 days of attempts.
 _ENTRY_BYTES = _LONGEST + 56 * 14 + 64
 # So few of them always fit.
 _FEW = (_USER_ROOM - _OWN_BYTES) // _ENTRY_BYTES
@@ -43,8 +46,10 @@ _SHARE = 4
 
 
 def bound_user(user: UserState, out: Outputs) -> None:
-    """Let go of attempts, then of what fired for features, then of workspaces, until the user's state fits."""
-    if len(user.workspaces) + len(user.gated) + len(user.fired) <= _FEW:
+    """Let go of attempts, firings for features, core names, who is watched, workspaces, until the user's state fits."""
+    # A timer names its workspace and its event.
+    entries = len(user.workspaces) + len(user.gated) + len(user.fired) + len(user.core) + 2 * len(user.timers)
+    if entries <= _FEW:
         return
 
     def is_above(limit: int) -> bool:
@@ -54,7 +59,13 @@ def bound_user(user: UserState, out: Outputs) -> None:
         return
     out.notes.append(Note.STATE_TRIMMED)
     _let_go(
-        (lambda: _drop_first(user.gated), lambda: _forget_firing(user), lambda: _forget_workspaces(user)),
+        (
+            lambda: _drop_first(user.gated),
+            lambda: _forget_firing(user),
+            lambda: _drop_first(user.core),
+            lambda: _watch_less(user),
+            lambda: _forget_workspaces(user),
+        ),
         lambda: is_above(_less(_USER_ROOM)),
     )
 
@@ -119,6 +130,15 @@ def _forget_firing(state: FiredState) -> bool:
     for key in keyed[: _part(len(keyed))]:
         del state.fired[key]
     return len(keyed) > 1
+
+
+def _watch_less(user: UserState) -> bool:
+    """Watch the user less: no more in a part of the workspaces, those in which he became a power user first."""
+    watched = [key for key in user.timers if rule_of(key) == CHAMPION]
+    for key in watched[: _part(len(watched))]:
+        workspace = key_of(key)
+        uncrown(user, workspace, user.workspaces[workspace])
+    return len(watched) > 1
 
 
 def _forget_workspaces(user: UserState) -> bool:

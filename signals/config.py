@@ -44,6 +44,7 @@ class Limits(Section):
     max_text_chars: Annotated[int, Field(ge=16, le=MAX_CHARS)] = 256
     workspaces_per_user: Annotated[int, Field(ge=2, le=1_000)] = 50
     features_per_user: Annotated[int, Field(ge=1, le=1_000)] = 30
+    core_names: Annotated[int, Field(ge=1, le=1_000)] = 30
     metrics_per_workspace: Annotated[int, Field(ge=1, le=1_000)] = 50
     fired_keys: Annotated[int, Field(ge=10, le=10_000)] = 300
     held_signals: Annotated[int, Field(ge=1, le=100)] = 10

@@ -27,7 +27,7 @@ _NOWHERE = Source("", -1, -1)
 
 def judge_user(user: UserState, event: Event, progress: Progress, engine: Engine, out: Outputs) -> None:
     """Ask the rules that the event can change; their signals go to `out`, to be judged where the event counts."""
-    for rule in engine.for_event(progress.roles):
+    for rule in engine.for_event(progress.roles, is_new=progress.is_new_day or progress.has_new_core):
         try:
             finding = rule.judge(user, event, progress)
         except Exception as error:  # noqa: BLE001 - a broken rule loses its own firing and nothing else

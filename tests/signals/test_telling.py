@@ -6,7 +6,8 @@ import pytest
 
 from signals.event import EventType, Role
 from signals.facts import FactKind
-from signals.user import ActiveDay, Membership
+from signals.active_days import ActiveDay
+from signals.user import Membership
 from tests.signals.builders import ACTIVATION, River, day, event
 
 
