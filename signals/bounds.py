@@ -34,9 +34,9 @@ _UNWATCHED_BYTES = 2_048
 _MEMBERSHIP_BYTES = 64
 _USER_ROOM = MAX_STATE_BYTES - _UNWATCHED_BYTES
 # What a user has of his own at most: 64 hashes, the workspace that saw his company first, and his sign-up's timer.
-_OWN_BYTES = 1_024 + _LONGEST + 2 * _LONGEST
-# What a workspace, a feature, a firing, a core name or half a timer of his takes at most: the longest text, and a domain
-# or 56 days of attempts.
+_OWN_BYTES = 1_024 + 3 * _LONGEST
+# What a workspace, a feature, a firing, a core name or half a timer of his takes at most: the longest text, and a
+# domain or 56 days of attempts.
 _ENTRY_BYTES = _LONGEST + 56 * 14 + 64
 # So few of them always fit.
 _FEW = (_USER_ROOM - _OWN_BYTES) // _ENTRY_BYTES

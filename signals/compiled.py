@@ -90,6 +90,7 @@ class Engine:
         # All of them, switched off or not: what fired earlier can still be named.
         self.by_name: dict[str, Rule] = {rule.name: rule for rule in found.all()}
         self._user_rules = [rule for rule, is_on in users.items() if is_on]
+        self._day_rules = [rule for rule in self._user_rules if rule.on_active_day]
         self._workspace_rules = [rule for rule, is_on in workspaces.items() if is_on]
         # By window length: the signals that look back at window ends after their last firing.
         self.watched: dict[int, tuple[str, ...]] = {}
@@ -130,6 +131,10 @@ class Engine:
             )
             self._asked_of_users[key] = rules
         return rules
+
+    def may_matter(self, user: UserState, day: int) -> bool:
+        """Whether a new active day of a user could make a rule fire."""
+        return any(rule.may_fire(user, day) for rule in self._day_rules)
 
     def for_fact(self, fact: Fact, change: Change) -> tuple[WorkspaceRule, ...]:
         """The workspace rules that a fact and what it changed concern, in the order of the catalogue."""

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from signals.compiled import identifier
 from signals.event import Role
 from signals.facts import Firing
-from signals.moments import iso
 from signals.rule import Kind, Scope
 from signals.units import DAY_MS
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from signals.compiled import Engine
     from signals.event import Event
     from signals.facts import Outputs
-    from signals.rule import Evidence
     from signals.user import Progress, UserState
 
 _INVITE_SENT = Role.INVITE_SENT
@@ -65,15 +63,14 @@ def tell_measures(user: UserState, event: Event, progress: Progress, engine: Eng
         for window in _WINDOWS:
             if _is_in(user, window, event.time):
                 user.measured |= window.bit
-                out.measures.append(_measure(window.name, "", 1, {}, event, progress, engine))
+                out.measures.append(_measure(window.name, "", 1, event, progress, engine))
         set_measurable(user)
     if _INVITE_SENT in progress.roles:
         user.invited += 1
-        out.measures.append(_measure("invited", "", user.invited, {}, event, progress, engine))
+        out.measures.append(_measure("invited", "", user.invited, event, progress, engine))
     workspace = progress.workspace
     if progress.has_come and workspace is not None and workspace != f"user:{event.user_id}":
-        known: Evidence = {"signed_up_at": None if user.signed_up_at is None else iso(user.signed_up_at)}
-        out.measures.append(_measure("joined", workspace, 1, known, event, progress, engine))
+        out.measures.append(_measure("joined", workspace, 1, event, progress, engine))
 
 
 def _anchor(user: UserState, window: _Window) -> int | None:
@@ -88,9 +85,7 @@ def _is_in(user: UserState, window: _Window, time: int) -> bool:
     return anchor is not None and anchor + window.start <= time < anchor + window.end
 
 
-def _measure(
-    name: str, key: str, n: int, evidence: Evidence, event: Event, progress: Progress, engine: Engine
-) -> Firing:
+def _measure(name: str, key: str, n: int, event: Event, progress: Progress, engine: Engine) -> Firing:
     subject = event.user_id or ""
     return Firing(
         identifier(engine.config.prefix, Scope.USER.value, subject, name, key, n),
@@ -104,5 +99,4 @@ def _measure(
         key,
         event.user_id,
         progress.workspace,
-        evidence,
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from signals.active_days import is_new_day
+from signals.active_days import add_day, is_new_day
 from signals.core_use import is_step
 from signals.domains import DomainKind
 from signals.event import Event, EventType
@@ -61,11 +61,13 @@ def take_usual_event(  # noqa: C901, PLR0911, PLR0912 - flat: a call less per ev
     if domain is not None and membership.shown != domain:
         return None
     is_at_work = kind is _TRACK and not event.passive
-    active_day = None
+    active_day, is_new = None, False
     if is_at_work:
         day = engine.days.day_of(time)
-        if user.newest_day != day and is_new_day(user, day):
-            return None
+        if user.newest_day != day:
+            is_new = is_new_day(user, day)
+            if is_new and engine.may_matter(user, day):
+                return None
         if time < user.measurable_until and is_measure(user, time):
             return None
         if roles:
@@ -73,6 +75,8 @@ def take_usual_event(  # noqa: C901, PLR0911, PLR0912 - flat: a call less per ev
             if membership.core_day != day or is_step(core_count) or user.core.get(event.matched or "", day - 1) < day:
                 return None
             membership.core_count = core_count
+        if is_new:
+            add_day(user, day)
         if membership.newest_day != day:
             active_day = membership.add_day(day)
         membership.active_order = user.order + 1

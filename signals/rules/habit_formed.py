@@ -38,6 +38,12 @@ class HabitFormed(UserRule):
         self.params = params
         self._days = days
 
+    def may_fire(self, user: UserState, day: int) -> bool:
+        """Only in the first days, once."""
+        if user.signed_up_at is None or user.has_fired(self.name):
+            return False
+        return 0 <= day - self._days.day_of(user.signed_up_at) < self.params.within
+
     def judge(self, user: UserState, event: Event, progress: Progress) -> Finding | None:  # noqa: ARG002
         """Count the active days among the first ones, the day of the sign-up being the first (SIGNALS A11)."""
         if user.signed_up_at is None or user.has_fired(self.name):

@@ -49,6 +49,13 @@ class PowerUser(UserRule):
         self._days = days
         self._rearm_days = -(-params.rearm // _DAY)
 
+    def may_fire(self, user: UserState, day: int) -> bool:
+        """Only with so many names, and some time after it fired last."""
+        last = user.last_fired(self.name)
+        if last is not None and last.end is not None and day - last.end <= self._rearm_days:
+            return False
+        return len(user.core) >= self.params.core_names
+
     def judge(self, user: UserState, event: Event, progress: Progress) -> Finding | None:  # noqa: ARG002
         """Look at the window that ends on the day of the event."""
         params, day = self.params, self._days.day_of(event.time)
