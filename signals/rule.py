@@ -131,7 +131,13 @@ class UserRule(Rule):
     on_active_day: ClassVar[bool] = False
 
     def may_fire(self, user: UserState, day: int) -> bool:  # noqa: ARG002 - most are not asked about days
-        """Tell cheaply whether a new active day of the user could make it fire; where in doubt, it could."""
+        """
+        Tell cheaply whether a new active day of the user could make it fire, or a known core name on a new day.
+
+        Args:
+            user: The state before that. Where in doubt, it could.
+            day: The day.
+        """
         return True
 
     @abstractmethod

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from signals.active_days import add_day, is_new_day
-from signals.core_use import is_step
+from signals.core_use import Added, count_core
 from signals.domains import DomainKind
 from signals.event import Event, EventType
 from signals.facts import Pulse
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from signals.user import UserState
     from signals.workspace import WorkspaceState
 
+# Before any day; and nothing to be added to a volume.
+_NEVER = -(2**62)
+_NOTHING: Added = ()
 # Looking a member up in its enum costs more than the comparison.
 _TRACK, _PAGE, _ENTERPRISE = EventType.TRACK, EventType.PAGE, DomainKind.ENTERPRISE
 
@@ -61,20 +64,24 @@ def take_usual_event(  # noqa: C901, PLR0911, PLR0912 - flat: a call less per ev
     if domain is not None and membership.shown != domain:
         return None
     is_at_work = kind is _TRACK and not event.passive
-    active_day, is_new = None, False
+    active_day, is_new, core = None, False, _NOTHING
     if is_at_work:
         day = engine.days.day_of(time)
         if user.newest_day != day:
             is_new = is_new_day(user, day)
-            if is_new and engine.may_matter(user, day):
+        name, used = event.matched or "", day
+        if roles:
+            used = user.core.get(name, _NEVER)
+            if used == _NEVER:
                 return None
+        if (is_new or used < day) and engine.may_matter(user, day):
+            return None
         if time < user.measurable_until and is_measure(user, time):
             return None
         if roles:
-            core_count = membership.core_count + 1
-            if membership.core_day != day or is_step(core_count) or user.core.get(event.matched or "", day - 1) < day:
-                return None
-            membership.core_count = core_count
+            core = count_core(membership, day)
+            if used < day:
+                user.core[name] = day
         if is_new:
             add_day(user, day)
         if membership.newest_day != day:
@@ -82,12 +89,12 @@ def take_usual_event(  # noqa: C901, PLR0911, PLR0912 - flat: a call less per ev
         membership.active_order = user.order + 1
         membership.in_at = max(membership.in_at, time)
     user.order = membership.touched = user.order + 1
-    if active_day is None and domain is None:
+    if active_day is None and domain is None and not core:
         if is_at_work:
             return Pulse(workspace, partition, position, time, event.ingested_at, event.id, event.source)
         return Pulse(workspace, partition, position, time, event.ingested_at)
     fact = passed_through(event, workspace, partition, position)
-    fact.user_id, fact.domain, fact.active = event.user_id, domain, is_at_work
+    fact.user_id, fact.domain, fact.active, fact.core = event.user_id, domain, is_at_work, core
     if active_day is not None:
         fact.day, fact.prev, fact.next = active_day.day, active_day.prev, active_day.next
     return fact

@@ -39,10 +39,12 @@ class HabitFormed(UserRule):
         self._days = days
 
     def may_fire(self, user: UserState, day: int) -> bool:
-        """Only in the first days, once."""
+        """Only in the first days, once, and if no more than this day is missing."""
         if user.signed_up_at is None or user.has_fired(self.name):
             return False
-        return 0 <= day - self._days.day_of(user.signed_up_at) < self.params.within
+        if not 0 <= day - self._days.day_of(user.signed_up_at) < self.params.within:
+            return False
+        return self._active_days(user, user.signed_up_at) + 1 >= self.params.active_days
 
     def judge(self, user: UserState, event: Event, progress: Progress) -> Finding | None:  # noqa: ARG002
         """Count the active days among the first ones, the day of the sign-up being the first (SIGNALS A11)."""

@@ -50,11 +50,14 @@ class PowerUser(UserRule):
         self._rearm_days = -(-params.rearm // _DAY)
 
     def may_fire(self, user: UserState, day: int) -> bool:
-        """Only with so many names, and some time after it fired last."""
+        """Only with so many names and all but one of the days, and some time after it fired last."""
+        params = self.params
+        if len(user.core) < params.core_names:
+            return False
         last = user.last_fired(self.name)
         if last is not None and last.end is not None and day - last.end <= self._rearm_days:
             return False
-        return len(user.core) >= self.params.core_names
+        return days_in(user, day - params.window + 1, day) + 1 >= params.active_days
 
     def judge(self, user: UserState, event: Event, progress: Progress) -> Finding | None:  # noqa: ARG002
         """Look at the window that ends on the day of the event."""

@@ -168,7 +168,7 @@ def test_core_events_between_two_steps_of_the_day_are_pulses() -> None:
             facts += step_user(users, made, n, 0, rules).facts
 
     assert [fact.core for fact in facts if isinstance(fact, Fact)] == [((FIRST_DAY, n),) for n in (1, 4, 5)]
-    assert taken.events == 7
+    assert taken.events == 9
 
 
 @pytest.mark.parametrize(("later", "is_pulse"), [(DAY_MS - 1, True), (DAY_MS, False)])
