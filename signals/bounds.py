@@ -11,11 +11,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from signals import alerting, waiting
+from signals.champions import CHAMPION, uncrown
 from signals.codec import encode_state
 from signals.config import MAX_CHARS
 from signals.custom import MAX_STANZAS
 from signals.facts import Decision, Note
 from signals.room import MAX_STATE_BYTES, UTF8_BYTES
+from signals.timers import key_of, rule_of
 
 if TYPE_CHECKING:
     from signals.case import Case
@@ -29,13 +31,14 @@ V = TypeVar("V")
 _LONGEST = UTF8_BYTES * MAX_CHARS
 # What may be added to a user without anybody looking: an address, a domain, times and counts.
 _UNWATCHED_BYTES = 2_048
-# The same of each of his workspaces: times, places in his order, days.
-_MEMBERSHIP_BYTES = 48
+# The same of each of his workspaces: times, places in his order, days, core events.
+_MEMBERSHIP_BYTES = 64
 _USER_ROOM = MAX_STATE_BYTES - _UNWATCHED_BYTES
-# What a user has of his own at most: 64 hashes, the workspace that saw his company first, and of each wait of the
-# config's own signals when it was last answered.
-_OWN_BYTES = 1_024 + _LONGEST + MAX_STANZAS * 80
-# What a workspace, a feature or a firing of his takes at most: the longest text, and a domain or 56 days of attempts.
+# What a user has of his own at most: 64 hashes, the workspace that saw his company first, his sign-up's timer, and of
+# each wait of the config's own signals when it was last answered.
+_OWN_BYTES = 1_024 + 3 * _LONGEST + MAX_STANZAS * 80
+# What a workspace, a feature, a firing, a core name or half a timer of his takes at most: the longest text, and a
+# domain or 56 days of attempts.
 _ENTRY_BYTES = _LONGEST + 56 * 14 + 64
 # So few of them always fit.
 _FEW = (_USER_ROOM - _OWN_BYTES) // _ENTRY_BYTES
@@ -45,8 +48,9 @@ _SHARE = 4
 
 
 def bound_user(user: UserState, out: Outputs) -> None:
-    """Let go of attempts, counts, firings with a key, waits, then workspaces, until the user's state fits."""
-    own = len(user.custom) + len(user.custom_days) + len(user.timers)
+    """Let go of attempts, counts, core names, who is watched, waits, workspaces, until the user's state fits."""
+    # A timer names its workspace and its event.
+    own = len(user.custom) + len(user.custom_days) + len(user.core) + 2 * len(user.timers)
     if len(user.workspaces) + len(user.gated) + len(user.fired) + own <= _FEW:
         return
 
@@ -62,6 +66,8 @@ def bound_user(user: UserState, out: Outputs) -> None:
             lambda: _drop_first(user.custom_days),
             lambda: _drop_first(user.custom),
             lambda: _forget_firing(user),
+            lambda: _drop_first(user.core),
+            lambda: _watch_less(user),
             lambda: _drop_first(user.timers),
             lambda: _forget_workspaces(user),
         ),
@@ -132,6 +138,15 @@ def _forget_firing(state: FiredState) -> bool:
     for key in keyed[: _part(len(keyed))]:
         del state.fired[key]
     return len(keyed) > 1
+
+
+def _watch_less(user: UserState) -> bool:
+    """Watch the user less: no more in a part of the workspaces, those in which he became a power user first."""
+    watched = [key for key in user.timers if rule_of(key) == CHAMPION]
+    for key in watched[: _part(len(watched))]:
+        workspace = key_of(key)
+        uncrown(user, workspace, user.workspaces[workspace])
+    return len(watched) > 1
 
 
 def _forget_workspaces(user: UserState) -> bool:

@@ -9,6 +9,7 @@ from signals.custom import CustomAbsence
 from signals.custom import CustomDistinctUsers as CustomDistinctUsersStanza
 from signals.rule import Scope
 from signals.rules.activated import Activated
+from signals.rules.activation_stalled import ActivationStalled
 from signals.rules.cancelled import Cancelled
 from signals.rules.converted_to_paid import ConvertedToPaid
 from signals.rules.custom_absence import CustomUserAbsence, CustomWorkspaceAbsence
@@ -18,10 +19,12 @@ from signals.rules.enterprise_domain import EnterpriseDomain
 from signals.rules.expansion_ready import ExpansionReady
 from signals.rules.first_invite import FirstInvite
 from signals.rules.gated_feature import GatedFeature
+from signals.rules.habit_formed import HabitFormed
 from signals.rules.hand_raised import HandRaised
 from signals.rules.multi_user import MultiUser
 from signals.rules.plan_downgraded import PlanDowngraded
 from signals.rules.plan_upgraded import PlanUpgraded
+from signals.rules.power_user import PowerUser
 from signals.rules.pql import Pql
 from signals.rules.procurement import Procurement
 from signals.rules.seat_limit import SeatLimit
@@ -86,7 +89,9 @@ def catalogue(config: Config, domains: Domains, terms: Terms, days: Days) -> Cat
     users: dict[UserRule, bool] = {
         SignedUp(params.signed_up): params.signed_up.enabled,
         Activated(params.activated): params.activated.enabled,
+        HabitFormed(params.habit_formed, days): params.habit_formed.enabled,
         FirstInvite(params.first_invite): params.first_invite.enabled,
+        PowerUser(params.power_user, days): params.power_user.enabled,
         HandRaised(params.hand_raised): params.hand_raised.enabled,
         GatedFeature(params.gated_feature): params.gated_feature.enabled,
     }
@@ -108,7 +113,11 @@ def catalogue(config: Config, domains: Domains, terms: Terms, days: Days) -> Cat
         SeatsRemoved(params.seats_removed): params.seats_removed.enabled,
         Cancelled(params.cancelled): params.cancelled.enabled,
     }
-    user_timers: dict[UserTimer, bool] = {}
+    user_timers: dict[UserTimer, bool] = {
+        # Where nothing is an activation, everybody would have stalled (SIGNALS A5).
+        ActivationStalled(params.activation_stalled): params.activation_stalled.enabled
+        and bool(config.events.activated),
+    }
     workspace_timers: dict[WorkspaceTimer, bool] = {}
     custom_users: dict[UserRule, bool] = {}
     custom_workspaces: dict[WorkspaceRule, bool] = {}

@@ -9,14 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from signals import policy
+from signals.champions import CHAMPION, SILENT
 from signals.facts import Fact, FactKind, Slot
 from signals.judging import fire_derived, fire_user_timer, fire_workspace_timer
-from signals.timers import NEVER, next_timer
+from signals.timers import NEVER, key_of, next_timer, rule_of
 
 if TYPE_CHECKING:
     from signals.case import Case
     from signals.compiled import Engine
-    from signals.facts import Outputs
+    from signals.facts import Firing, Outputs
     from signals.telling import Place
     from signals.timers import Timer
     from signals.user import UserState
@@ -41,6 +42,10 @@ def move_user_clock(  # noqa: PLR0913, PLR0917 - who, until when, and where it s
         engine: The rules in force.
         out: Receives the signals, and the facts that carry them.
     """
+    if subject in engine.internal_users:
+        # One who has become internal by the config; by an address, his own event drops them (SIGNALS A20).
+        user.drop_timers()
+        return
     n = 0
     while n < _MOST_AT_ONCE:
         found = next_timer(user.timers, lambda key, timer: engine.user_due(user, key, timer))
@@ -60,20 +65,35 @@ def move_user_clock(  # noqa: PLR0913, PLR0917 - who, until when, and where it s
 
 
 def set_user_due(user: UserState, engine: Engine) -> None:
-    """Set the moment at which a user's timers are to be looked at."""
-    found = next_timer(user.timers, lambda key, timer: engine.user_due(user, key, timer))
-    user.due = None if found is None else found[0]
+    """Set the moment at which a user's timers are to be looked at, without those that nobody waits for any more."""
+    earliest: int | None = None
+    for key, timer in list(user.timers.items()):
+        due = engine.user_due(user, key, timer)
+        if due is None:
+            del user.timers[key]
+        elif earliest is None or due < earliest:
+            earliest = due
+    user.due = earliest
 
 
 def _fired(
     subject: str, user: UserState, key: str, timer: Timer, due: int, engine: Engine, out: Outputs
 ) -> Fact | None:
     """What the workspace is told of a timer that is due; None where there is nothing to tell. Its place is open."""
-    firing = fire_user_timer(subject, user, key, timer, due, engine, out)
-    if firing is None or timer.workspace is None:
+    signals: tuple[Firing, ...] = ()
+    champion = None
+    if rule_of(key) == CHAMPION:
+        workspace: str | None = key_of(key)
+        user.workspaces[key_of(key)].is_champion = False
+        champion = SILENT
+    else:
+        workspace = timer.workspace
+        firing = fire_user_timer(subject, user, key, timer, due, engine, out)
+        signals = () if firing is None else (firing,)
+    if workspace is None or not (signals or champion):
         return None
     return Fact(
-        timer.workspace,
+        workspace,
         FactKind.FIRED,
         0,
         0,
@@ -82,7 +102,8 @@ def _fired(
         timer.event_id,
         timer.source,
         user_id=subject,
-        signals=(firing,),
+        signals=signals,
+        champion=champion,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from hashlib import sha1
 from json.encoder import encode_basestring_ascii as quote
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ import msgspec
 
 from signals.billing import Terms
 from signals.catalogue import catalogue
+from signals.champions import CHAMPION, silent_at
 from signals.config import Clock
 from signals.custom_state import Customs
 from signals.domains import Domains
@@ -23,6 +24,7 @@ from signals.room import workspace_room
 from signals.rule import Rule, Trigger, UserRule, UserTimer, WorkspaceRule, WorkspaceTimer
 from signals.timers import key_of, rule_of
 from signals.units import milliseconds
+from signals.user import STALLED
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -41,6 +43,8 @@ _CACHED_ADDRESSES = 100_000
 _NAMESPACE_BYTES = NAMESPACE.bytes
 # The two highest bits of this digit of an id are 1 and 0 (RFC 9562, 4.1).
 _VARIANTS = {digit: f"{int(digit, 16) & 3 | 8:x}" for digit in "0123456789abcdef"}
+# As long a champion is silent before his workspace is told: the default of signals.champion_left.after.
+_CHAMPION_AFTER = timedelta(days=14)
 # In the order of the key of `Engine.for_fact`.
 _CAUSES = (
     Trigger.MEMBERS,
@@ -91,6 +95,7 @@ class Engine:
         # All of them, switched off or not: what fired earlier can still be named.
         self.by_name: dict[str, Rule] = {rule.name: rule for rule in found.all()}
         self._user_rules = [rule for rule, is_on in users.items() if is_on]
+        self._day_rules = [rule for rule in self._user_rules if rule.on_active_day]
         self._workspace_rules = [rule for rule, is_on in workspaces.items() if is_on]
         # What is switched on, in the order of the catalogue.
         self.in_force: tuple[Rule, ...] = tuple(found.in_force())
@@ -107,6 +112,8 @@ class Engine:
         self.workspaces_per_user = limits.workspaces_per_user
         self.origins = limits.origins
         self.workspace_room = workspace_room(limits)
+        self.may_stall = STALLED in self.user_timers
+        self.champion_after_ms = milliseconds(_CHAMPION_AFTER)
         alerts, hours = config.alerts, config.policy.quiet_hours
         self.alert_cooldown_ms = milliseconds(alerts.cooldown)
         self.max_age_ms = {name: milliseconds(alerts.max_age_for(name)) for name in self.by_name}
@@ -118,18 +125,25 @@ class Engine:
         self._internal_domains = frozenset(config.internal.domains)
         self._routes = {signal: route for route in reversed(config.routes) for signal in route.signals}
         # Memos of pure look-ups, bounded: the first by the config's names, the second by a cap.
-        self._asked_of_users: dict[tuple[Role, ...], tuple[UserRule, ...]] = {}
+        self._asked_of_users: dict[tuple[tuple[Role, ...], bool], tuple[UserRule, ...]] = {}
         self._asked_of_workspaces: dict[tuple[_Changed, tuple[Role, ...]], tuple[WorkspaceRule, ...]] = {}
         self._addresses: dict[str, Address] = {}
         self._kinds: dict[str, DomainKind] = {}
 
-    def for_event(self, roles: tuple[Role, ...]) -> tuple[UserRule, ...]:
-        """The user rules that an event with these roles can change, in the order of the catalogue."""
-        rules = self._asked_of_users.get(roles)
+    def for_event(self, roles: tuple[Role, ...], *, is_new: bool) -> tuple[UserRule, ...]:
+        """The user rules that an event with these roles, and a day or core name that is new, can change, in order."""
+        key = (roles, is_new)
+        rules = self._asked_of_users.get(key)
         if rules is None:
-            rules = tuple(rule for rule in self._user_rules if not rule.roles.isdisjoint(roles))
-            self._asked_of_users[roles] = rules
+            rules = tuple(
+                rule for rule in self._user_rules if (is_new and rule.on_active_day) or not rule.roles.isdisjoint(roles)
+            )
+            self._asked_of_users[key] = rules
         return rules
+
+    def may_matter(self, user: UserState, day: int) -> bool:
+        """Whether a new active day of a user could make a rule fire."""
+        return any(rule.may_fire(user, day) for rule in self._day_rules)
 
     def for_fact(self, fact: Fact, change: Change) -> tuple[WorkspaceRule, ...]:
         """The workspace rules that a fact and what it changed concern, in the order of the catalogue."""
@@ -162,7 +176,10 @@ class Engine:
 
     def user_due(self, user: UserState, key: str, timer: Timer) -> int | None:
         """When a user's timer is due; None if nobody waits for it any more."""
-        rule = self.user_timers.get(rule_of(key))
+        name = rule_of(key)
+        if name == CHAMPION:
+            return silent_at(user, key_of(key), timer, self.champion_after_ms)
+        rule = self.user_timers.get(name)
         return None if rule is None else rule.due(user, key_of(key), timer)
 
     def workspace_due(self, workspace: WorkspaceState, key: str, timer: Timer) -> int | None:

@@ -50,6 +50,7 @@ class Limits(Section):
     workspaces_per_user: Annotated[int, Field(ge=2, le=1_000)] = 50
     features_per_user: Annotated[int, Field(ge=1, le=1_000)] = 30
     custom_keys: Annotated[int, Field(ge=1, le=1_000)] = 100
+    core_names: Annotated[int, Field(ge=1, le=1_000)] = 30
     metrics_per_workspace: Annotated[int, Field(ge=1, le=1_000)] = 50
     fired_keys: Annotated[int, Field(ge=10, le=10_000)] = 300
     held_signals: Annotated[int, Field(ge=1, le=100)] = 10

@@ -18,11 +18,16 @@ from signals.thresholds import Signals
 _NEEDS = {
     "signed_up": Role.SIGNED_UP,
     "procurement": Role.PROCUREMENT_REQUESTED,
+    "habit_formed": Role.SIGNED_UP,
+    "activation_stalled": Role.SIGNED_UP,
     "first_invite": Role.INVITE_SENT,
     "hand_raised": Role.SALES_CONTACTED,
     "gated_feature": Role.FEATURE_GATED,
     "usage_limit": Role.USAGE_REPORTED,
 }
+
+# The signals that look at how much of the product is used.
+_OVER_CORE = ("power_user",)
 
 # Roles that no one event can have at once, and what would follow.
 _CONTRADICTIONS = (
@@ -57,7 +62,7 @@ def _about_roles(config: Config) -> Iterator[ConfigWarning]:
     if not config.events.activated:
         yield ConfigWarning(
             ("events", "activated"),
-            "is empty: the signal activated and the activation gate are off;"
+            "is empty: the signals activated and activation_stalled and the activation gate are off;"
             " name the event at which a user first gets value",
         )
         if config.policy.assume_activated_before is not None:
@@ -67,6 +72,13 @@ def _about_roles(config: Config) -> Iterator[ConfigWarning]:
     for signal, role in _NEEDS.items():
         if signal in enabled and not config.events.of(role):
             yield ConfigWarning(("events", role.value), f"is empty: the signal {signal} never fires")
+    over_core = [signal for signal in _OVER_CORE if signal in enabled]
+    if over_core and not config.events.core:
+        yield ConfigWarning(
+            ("events", "core"),
+            f"is empty: {' and '.join(over_core)} never {'fires' if len(over_core) == 1 else 'fire'};"
+            " name the events of the features that make up the product",
+        )
 
 
 def _about_names(events: EventNames) -> Iterator[ConfigWarning]:

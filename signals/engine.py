@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from signals import policy
+from signals.active_days import add_day
 from signals.attempts import Attempt, add_attempt
 from signals.billing import NOTHING_PASSED, UsageStep, text
 from signals.bounds import bound_user, bound_workspace, is_too_large
 from signals.case import Case
+from signals.champions import crown
 from signals.clock import move_user_clock, move_workspace_clock, set_user_due
 from signals.codec import (
     decode_fact_records,
@@ -25,21 +27,24 @@ from signals.codec import (
     encode_state,
 )
 from signals.compiled import Engine
+from signals.core_use import count_core, use_name
 from signals.custom_state import move_waits, take_customs_of_user, take_customs_of_workspace
 from signals.event import PASSIVE_ROLES, Event, EventType, Role, Tick
-from signals.facts import Command, CustomMark, Fact, FactKind, Note, Order, Outputs, Pulse
+from signals.facts import Command, CustomMark, Fact, FactKind, Firing, Note, Order, Outputs, Pulse
 from signals.judging import fire_derived, judge_user, judge_workspace
+from signals.measures import tell_measures
 from signals.score import company_of
 from signals.shard import Coordinate, Fence, Shard
 from signals.snapshot import snapshot_json
 from signals.telling import Place, facts_of, passed_through
-from signals.user import Progress, UserState, apply_event
+from signals.user import Progress, UserState, apply_event, keep_timers
 from signals.usual import take_pulse, take_usual_event
 from signals.workspace import Change, WorkspaceState, apply_fact
 
 _OBSERVED, _CARRIED = FactKind.OBSERVED, FactKind.CARRIED
 _ASKING = frozenset({FactKind.MOVED, FactKind.ENTERED})
-_GATED, _GROUP = Role.FEATURE_GATED, EventType.GROUP
+_GATED, _CORE, _GROUP = Role.FEATURE_GATED, Role.CORE, EventType.GROUP
+_POWER_USER = "power_user"
 
 # What the shell needs of the core, in one place.
 __all__ = [
@@ -251,13 +256,11 @@ def _fire_due(shard: Shard[WorkspaceState], time: int, position: int, engine: En
 def _apply_to_user(  # noqa: C901 - flat: what is asked only of some events is asked here, not a call away
     user: UserState, event: Event, place: Place, engine: Engine, out: Outputs
 ) -> None:
-    if event.email is not None:
-        address = engine.address(event.email)
-        user.set_address(address.domain, is_internal=address.is_internal)
-        user.email = event.email if engine.shows_email else None
-    is_internal = user.has_internal_address or event.user_id in engine.internal_users
+    is_internal = _take_address(user, event, engine)
     roles, fired_before = event.roles, len(out.signals)
     if is_internal:
+        if user.timers:
+            user.drop_timers()
         # Our own staff change plans and invite people for customers: that counts, nothing else does (SIGNALS A20).
         roles = tuple(role for role in roles if role in PASSIVE_ROLES)
         if not roles:
@@ -265,8 +268,8 @@ def _apply_to_user(  # noqa: C901 - flat: what is asked only of some events is a
             return
     progress = Progress(roles, is_internal=is_internal)
     apply_event(user, event, progress, engine.workspaces_per_user)
-    if progress.is_active and progress.membership is not None:
-        progress.day = progress.membership.add_day(engine.days.day_of(event.time))
+    if progress.is_active:
+        _count_activity(user, event, progress, engine, out)
     if _GATED in progress.roles:
         progress.attempt = _count_attempt(user, event, engine, out)
     if event.customs and not is_internal:
@@ -277,14 +280,54 @@ def _apply_to_user(  # noqa: C901 - flat: what is asked only of some events is a
         out.notes.append(Note.AMBIGUOUS)
     if progress.forgot_workspace:
         out.notes.append(Note.WORKSPACE_FORGOTTEN)
-    if (progress.roles or progress.custom is not None) and not is_internal:
+    if not is_internal and (progress.roles or progress.is_new_day or progress.custom is not None):
         judge_user(user, event, progress, engine, out)
-    out.facts.extend(facts_of(user, event, progress, out.signals[fired_before:], place, engine))
+    firings = out.signals[fired_before:]
+    _keep_timers(user, event, progress, firings, engine)
+    tell_measures(user, event, progress, engine, out)
+    out.facts.extend(facts_of(user, event, progress, firings, place, engine))
     if progress.has_grown or progress.attempt is not None:
         # Nothing else makes a map longer: a firing with a key comes with an attempt.
         bound_user(user, out)
     if progress.has_timers:
         set_user_due(user, engine)
+
+
+def _take_address(user: UserState, event: Event, engine: Engine) -> bool:
+    """Keep what an address tells, and say whether its user is internal."""
+    if event.email is not None:
+        address = engine.address(event.email)
+        user.set_address(address.domain, is_internal=address.is_internal)
+        user.email = event.email if engine.shows_email else None
+    return user.has_internal_address or event.user_id in engine.internal_users
+
+
+def _keep_timers(user: UserState, event: Event, progress: Progress, firings: list[Firing], engine: Engine) -> None:
+    workspace, membership = progress.workspace, progress.membership
+    is_power_user = any(firing.signal == _POWER_USER for firing in firings)
+    if is_power_user and workspace is not None and membership is not None:
+        crown(user, workspace, membership, event)
+        progress.has_grown = True
+    elif not (progress.signed_up or progress.activated or progress.moved_from is not None):
+        return
+    keep_timers(user, event, progress, may_stall=engine.may_stall)
+    set_user_due(user, engine)
+
+
+def _count_activity(user: UserState, event: Event, progress: Progress, engine: Engine, out: Outputs) -> None:
+    day, membership = engine.days.day_of(event.time), progress.membership
+    progress.is_new_day = add_day(user, day) is not None
+    if membership is not None:
+        progress.day = membership.add_day(day)
+    if _CORE in progress.roles:
+        known = len(user.core)
+        cap = engine.config.limits.core_names
+        progress.has_new_core, has_forgotten = use_name(user.core, event.matched or "", day, cap)
+        progress.has_grown |= len(user.core) > known or has_forgotten
+        if has_forgotten:
+            out.notes.append(Note.CORE_NAME_FORGOTTEN)
+        if membership is not None:
+            progress.core = count_core(membership, day)
 
 
 def _count_attempt(user: UserState, event: Event, engine: Engine, out: Outputs) -> Attempt:

@@ -370,8 +370,9 @@ class Note(StrEnum):
     INTERNAL = "internal"
     # The user had too many workspaces: the one not touched for longest was forgotten.
     WORKSPACE_FORGOTTEN = "workspace_forgotten"
-    # A map was full: the feature, metric, firing or company not touched for longest was forgotten.
+    # A map was full: the feature, core name, metric, firing or company not touched for longest was forgotten.
     FEATURE_FORGOTTEN = "feature_forgotten"
+    CORE_NAME_FORGOTTEN = "core_name_forgotten"
     METRIC_FORGOTTEN = "metric_forgotten"
     FIRING_FORGOTTEN = "firing_forgotten"
     COMPANY_FORGOTTEN = "company_forgotten"

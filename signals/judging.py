@@ -28,7 +28,7 @@ _NOWHERE = Source("", -1, -1)
 
 def judge_user(user: UserState, event: Event, progress: Progress, engine: Engine, out: Outputs) -> None:
     """Ask the rules that the event can change; their signals go to `out`, to be judged where the event counts."""
-    asked = engine.for_event(progress.roles)
+    asked = engine.for_event(progress.roles, is_new=progress.is_new_day or progress.has_new_core)
     if progress.custom is not None:
         asked += engine.custom_of_user(progress.custom.counted)
     for rule in asked:

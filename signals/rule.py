@@ -139,6 +139,16 @@ class UserRule(Rule):
     # Asked at each new active day of the user, and at each new core name of his.
     on_active_day: ClassVar[bool] = False
 
+    def may_fire(self, user: UserState, day: int) -> bool:  # noqa: ARG002 - most are not asked about days
+        """
+        Tell cheaply whether a new active day of the user could make it fire, or a known core name on a new day.
+
+        Args:
+            user: The state before that. Where in doubt, it could.
+            day: The day.
+        """
+        return True
+
     @abstractmethod
     def judge(self, user: UserState, event: Event, progress: Progress) -> Finding | None:
         """Tell whether the event, already applied to the user, raises the signal."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 _OBSERVED, _OBSERVED_SLOT = FactKind.OBSERVED, Slot.OBSERVED.value
+CORE_ALONE = (Role.CORE,)
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
@@ -87,6 +88,7 @@ def _observed(
     fact.signals = tuple(firings)
     if progress.custom is not None:
         fact.customs = progress.custom.told
+    fact.active, fact.core, fact.champion = progress.is_active, progress.core, progress.champion
     if progress.day is not None:
         fact.day, fact.prev, fact.next = progress.day.day, progress.day.prev, progress.day.next
     if user.domain is not None and not progress.is_internal and engine.kind_of(user.domain) is DomainKind.ENTERPRISE:
@@ -104,13 +106,18 @@ def _observed(
         membership.told = user.version
     if _has_news(fact):
         return fact
-    return Pulse(fact.workspace_id, place.partition, place.position, event.time, event.ingested_at)
+    pulse = Pulse(fact.workspace_id, place.partition, place.position, event.time, event.ingested_at)
+    if progress.is_active:
+        pulse.event_id, pulse.cause = event.id, event.source
+    return pulse
 
 
 def _has_news(fact: Fact) -> bool:
     """Whether a fact tells its workspace more than that time has passed."""
     return bool(
-        fact.roles
+        # That somebody used the core is told by steps of its volume.
+        (fact.roles and fact.roles != CORE_ALONE)
+        or fact.core
         or fact.traits
         or fact.day is not None
         or fact.joined

@@ -11,16 +11,19 @@ from pydantic import AfterValidator, WithJsonSchema
 from signals.names import Form
 from signals.product import Section
 from signals.rules.activated import ActivatedParams
+from signals.rules.activation_stalled import ActivationStalledParams
 from signals.rules.cancelled import CancelledParams
 from signals.rules.converted_to_paid import ConvertedToPaidParams
 from signals.rules.enterprise_domain import EnterpriseDomainParams
 from signals.rules.expansion_ready import ExpansionReadyParams
 from signals.rules.first_invite import FirstInviteParams
 from signals.rules.gated_feature import GatedFeatureParams
+from signals.rules.habit_formed import HabitFormedParams
 from signals.rules.hand_raised import HandRaisedParams
 from signals.rules.multi_user import MultiUserParams
 from signals.rules.plan_downgraded import PlanDowngradedParams
 from signals.rules.plan_upgraded import PlanUpgradedParams
+from signals.rules.power_user import PowerUserParams
 from signals.rules.pql import PqlParams
 from signals.rules.procurement import ProcurementParams
 from signals.rules.seat_limit import SeatLimitParams
@@ -38,7 +41,10 @@ class Signals(Section):
 
     signed_up: SignedUpParams = SignedUpParams()
     activated: ActivatedParams = ActivatedParams()
+    habit_formed: HabitFormedParams = HabitFormedParams()
+    activation_stalled: ActivationStalledParams = ActivationStalledParams()
     first_invite: FirstInviteParams = FirstInviteParams()
+    power_user: PowerUserParams = PowerUserParams()
     hand_raised: HandRaisedParams = HandRaisedParams()
     gated_feature: GatedFeatureParams = GatedFeatureParams()
     second_user: SecondUserParams = SecondUserParams()

@@ -78,3 +78,8 @@ Window = Annotated[
     PlainSerializer(lambda days: f"{days}d", return_type=str),
     WithJsonSchema(_WINDOW_SCHEMA),
 ]
+
+
+def plural(count: int, thing: str) -> str:
+    """A number of things, for people: `1 more active day`, `2 more active days`."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 from xxhash import xxh3_64_digest
 
+from signals.active_days import ActiveDay, add_day
 from signals.attempts import Attempt
+from signals.champions import CHAMPION, REMOVED, uncrown
 from signals.event import Event, EventType, Role
 from signals.facts import CustomMark
 from signals.fired import FiredState
@@ -14,21 +16,12 @@ from signals.timers import Timer
 _ID_BYTES = 8
 # A duplicate is looked for among the last 64 ids (SIGNALS A16).
 _RECENT_BYTES = 64 * _ID_BYTES
-# Active days are kept this far back from the newest; the ring judges nothing that is older than 90 days.
-_DAY_BITS = 120
-_DAY_MASK = (1 << _DAY_BITS) - 1
 _NEVER = -1
+# The timer of a sign-up that is to be followed by an activation: that of the rule of this name.
+STALLED = "activation_stalled"
 # Looking a member up in its enum costs more than the comparison.
 _TRACK, _GROUP = EventType.TRACK, EventType.GROUP
 _REMOVED, _JOINED = Role.MEMBER_REMOVED, Role.MEMBER_JOINED
-
-
-class ActiveDay(msgspec.Struct, frozen=True, gc=False):
-    """A day on which a user was active in a workspace for the first time, with his active days next to it."""
-
-    day: int
-    prev: int | None = None
-    next: int | None = None
 
 
 class Membership(msgspec.Struct, array_like=True, gc=False):
@@ -76,30 +69,7 @@ class Membership(msgspec.Struct, array_like=True, gc=False):
 
     def add_day(self, day: int) -> ActiveDay | None:
         """Remember an active day; None if it was known, or is too old to be remembered."""
-        newest = self.newest_day
-        if newest == day:
-            return None
-        if newest is None or day > newest:
-            shift = day - newest if newest is not None else _DAY_BITS
-            bits = (int.from_bytes(self.days, "little") << shift) & _DAY_MASK if shift < _DAY_BITS else 0
-            self.newest_day = day
-            self._keep(bits | 1)
-            return ActiveDay(day, prev=newest)
-        back = newest - day
-        bits = int.from_bytes(self.days, "little")
-        if back >= _DAY_BITS or bits >> back & 1:
-            return None
-        self._keep(bits | 1 << back)
-        newer, older = bits & ((1 << back) - 1), bits >> back
-        return ActiveDay(
-            day,
-            # The lowest bit of `older` is the day nearest before, the highest of `newer` the nearest after.
-            prev=day - ((older & -older).bit_length() - 1) if older else None,
-            next=newest - (newer.bit_length() - 1),
-        )
-
-    def _keep(self, bits: int) -> None:
-        self.days = bits.to_bytes((bits.bit_length() + 7) // 8, "little")
+        return add_day(self, day)
 
 
 # What the fields are called where they are stored: written out, the names would be an eighth of all states.
@@ -126,6 +96,8 @@ _STORED_AS = {
     "custom": "cu",
     "custom_days": "cd",
     "answered": "an",
+    "measurable_until": "mu",
+    "invited": "iv",
 }
 
 
@@ -171,6 +143,10 @@ class UserState(FiredState, omit_defaults=True, forbid_unknown_fields=True, rena
     custom: dict[str, dict[int, int]] = msgspec.field(default_factory=dict)
     custom_days: dict[str, tuple[int, bytes]] = msgspec.field(default_factory=dict)
     answered: dict[str, int] = msgspec.field(default_factory=dict)
+    # From this time on (Unix milliseconds) his activity is no measure any more.
+    measurable_until: int = 0
+    # How many invitations he has sent.
+    invited: int = 0
 
     def admit_id(self, event_id: str) -> bool:
         """Tell whether an id is not among the user's last 64, and remember it if so."""
@@ -188,7 +164,15 @@ class UserState(FiredState, omit_defaults=True, forbid_unknown_fields=True, rena
     def forget_workspace(self) -> None:
         """Forget one: those he was removed from leave first, then the one not touched for longest."""
         known = self.workspaces
-        del known[min(known, key=lambda workspace: (known[workspace].is_listed, known[workspace].touched))]
+        left = min(known, key=lambda workspace: (known[workspace].is_listed, known[workspace].touched))
+        uncrown(self, left, known.pop(left))
+
+    def drop_timers(self) -> None:
+        """Wait for nothing any more, and watch him nowhere."""
+        self.timers.clear()
+        self.due = None
+        for membership in self.workspaces.values():
+            membership.is_champion = False
 
     def set_address(self, domain: str | None, *, is_internal: bool) -> None:
         """Keep what the last known e-mail address tells."""
@@ -222,6 +206,16 @@ class Progress(msgspec.Struct, gc=False):
     signed_up_joined: int = 0
     attempt: Attempt | None = None
     day: ActiveDay | None = None
+    # He was not known to be active on the day, anywhere.
+    is_new_day: bool = False
+    # A core name is new, or new on the day.
+    has_new_core: bool = False
+    # What is to be added to the workspace's volume.
+    core: tuple[tuple[int, int], ...] = ()
+    # He was active in the workspace, or joined it, for the first time.
+    has_come: bool = False
+    # Set where a power user of the workspace was removed from it.
+    champion: str | None = None
     # The workspace that is to be asked what sales knows of his company, because this one sees it for the first time.
     asked: str | None = None
     must_tell: bool = False
@@ -263,15 +257,42 @@ def apply_event(user: UserState, event: Event, progress: Progress, cap: int) -> 
     was_counted = was_member and user.signed_up_at is not None and not progress.signed_up
     if is_leaving:
         membership.leave(event.time)
+        if membership.is_champion and not membership.is_member:
+            uncrown(user, workspace, membership)
+            progress.champion = REMOVED
     if progress.is_active:
         membership.active_order = user.order
     if progress.is_active or (not is_internal and _JOINED in progress.roles):
         membership.come(event.time)
+    progress.has_come = not belonged and membership.in_at is not None
     progress.joined = membership.is_member - was_member
     progress.signed_up_joined = (membership.is_member and user.signed_up_at is not None) - was_counted
-    progress.must_tell |= (
-        progress.joined != 0 or belonged != (membership.in_at is not None) or membership.told != user.version
-    )
+    progress.must_tell |= progress.joined != 0 or progress.has_come or membership.told != user.version
+
+
+def keep_timers(user: UserState, event: Event, progress: Progress, *, may_stall: bool) -> None:
+    """
+    Set, end and move a user's timers, by what an event has changed.
+
+    Args:
+        user: The state, with the event applied.
+        event: What happened.
+        progress: What it changed.
+        may_stall: Whether a sign-up without activation is to be noticed.
+    """
+    if user.activated_at is not None:
+        user.timers.pop(STALLED, None)
+    elif progress.signed_up and may_stall:
+        user.timers[STALLED] = Timer(event.time, event.id, event.source, workspace=progress.workspace)
+        progress.has_grown = True
+    if progress.moved_from is not None and progress.workspace is not None and progress.membership is not None:
+        stalled = user.timers.get(STALLED)
+        if stalled is not None and stalled.workspace == progress.moved_from:
+            user.timers[STALLED] = msgspec.structs.replace(stalled, workspace=progress.workspace)
+        watch = user.timers.pop(f"{CHAMPION}|{progress.moved_from}", None)
+        if watch is not None:
+            user.timers[f"{CHAMPION}|{progress.workspace}"] = watch
+            progress.membership.is_champion = True
 
 
 def _reach_milestones(user: UserState, time: int, progress: Progress) -> None:

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from signals.active_days import add_day, is_new_day
+from signals.core_use import Added, count_core
 from signals.domains import DomainKind
 from signals.event import Event, EventType
 from signals.facts import Pulse
-from signals.telling import passed_through
+from signals.measures import is_measure
+from signals.telling import CORE_ALONE, passed_through
 
 if TYPE_CHECKING:
     from signals.compiled import Engine
@@ -21,11 +24,14 @@ if TYPE_CHECKING:
     from signals.user import UserState
     from signals.workspace import WorkspaceState
 
+# Before any day; and nothing to be added to a volume.
+_NEVER = -(2**62)
+_NOTHING: Added = ()
 # Looking a member up in its enum costs more than the comparison.
 _TRACK, _PAGE, _ENTERPRISE = EventType.TRACK, EventType.PAGE, DomainKind.ENTERPRISE
 
 
-def take_usual_event(
+def take_usual_event(  # noqa: C901, PLR0911, PLR0912 - flat: a call less per event
     user: UserState, event: Event, partition: int, position: int, engine: Engine
 ) -> Fact | Pulse | None:
     """
@@ -34,14 +40,10 @@ def take_usual_event(
     Returns:
         What its workspace is told; None if the event is not usual, and then nothing has been changed.
     """
-    workspace, kind, time = event.workspace_id, event.type, event.time
-    if (
-        workspace is None
-        or event.roles
-        or event.customs
-        or event.email is not None
-        or not (kind is _TRACK or kind is _PAGE)
-    ):
+    workspace, kind, time, roles = event.workspace_id, event.type, event.time, event.roles
+    if workspace is None or event.customs or event.email is not None or not (kind is _TRACK or kind is _PAGE):
+        return None
+    if roles and roles != CORE_ALONE:
         return None
     membership = user.workspaces.get(workspace)
     if (
@@ -62,18 +64,37 @@ def take_usual_event(
     if domain is not None and membership.shown != domain:
         return None
     is_at_work = kind is _TRACK and not event.passive
-    active_day = None
+    active_day, is_new, core = None, False, _NOTHING
     if is_at_work:
         day = engine.days.day_of(time)
+        if user.newest_day != day:
+            is_new = is_new_day(user, day)
+        name, used = event.matched or "", day
+        if roles:
+            used = user.core.get(name, _NEVER)
+            if used == _NEVER:
+                return None
+        if (is_new or used < day) and engine.may_matter(user, day):
+            return None
+        if time < user.measurable_until and is_measure(user, time):
+            return None
+        if roles:
+            core = count_core(membership, day)
+            if used < day:
+                user.core[name] = day
+        if is_new:
+            add_day(user, day)
         if membership.newest_day != day:
             active_day = membership.add_day(day)
         membership.active_order = user.order + 1
         membership.in_at = max(membership.in_at, time)
     user.order = membership.touched = user.order + 1
-    if active_day is None and domain is None:
+    if active_day is None and domain is None and not core:
+        if is_at_work:
+            return Pulse(workspace, partition, position, time, event.ingested_at, event.id, event.source)
         return Pulse(workspace, partition, position, time, event.ingested_at)
     fact = passed_through(event, workspace, partition, position)
-    fact.user_id, fact.domain = event.user_id, domain
+    fact.user_id, fact.domain, fact.active, fact.core = event.user_id, domain, is_at_work, core
     if active_day is not None:
         fact.day, fact.prev, fact.next = active_day.day, active_day.prev, active_day.next
     return fact

@@ -47,6 +47,10 @@ class Activated(UserRule):
             took = _whole((event.time - user.signed_up_at) / 1_000)
         return Finding({"time_to_value": took, "target": target, "fast": None if took is None else took <= target})
 
+    def gap(self, user: UserState, now: int, day: int) -> str | None:  # noqa: ARG002
+        """The one thing that is missing."""
+        return "not activated yet" if user.activated_at is None else None
+
     def headline(self, evidence: Evidence) -> str:
         """Say it, with the time it took where the sign-up was seen."""
         took = evidence["time_to_value"]

@@ -31,6 +31,10 @@ class FirstInvite(UserRule):
         """Fire if the user has never been seen to invite anybody."""
         return None if user.has_fired(self.name) else Finding({})
 
+    def gap(self, user: UserState, now: int, day: int) -> str | None:  # noqa: ARG002
+        """The one thing that is missing."""
+        return None if user.has_fired(self.name) else "not invited anybody yet"
+
     def headline(self, evidence: Evidence) -> str:  # noqa: ARG002
         """Say it."""
         return "a first colleague was invited"

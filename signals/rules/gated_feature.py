@@ -10,7 +10,7 @@ from pydantic import Field
 from signals.attempts import attempts_in
 from signals.event import Role
 from signals.rule import Evidence, Finding, Kind, RuleParams, UserRule, Why
-from signals.units import Duration, Window, milliseconds
+from signals.units import Duration, Window, milliseconds, plural
 
 if TYPE_CHECKING:
     from signals.event import Event
@@ -54,6 +54,20 @@ class GatedFeature(UserRule):
             "window": self.params.window,
         }
         return Finding(evidence, key=attempt.feature)
+
+    def gap(self, user: UserState, now: int, day: int) -> str | None:
+        """What the feature that lacks least lacks today; those that fired lately are left out."""
+        params, nearest = self.params, ""
+        missing = params.attempts
+        for feature, days in user.gated.items():
+            lacking = params.attempts - attempts_in(days, params.window, day)
+            if not user.is_cooling_down(self.name, now, self._cooldown_ms, feature) and lacking < missing:
+                # Enough attempts inside a cooldown that is over now: the next one fires.
+                missing, nearest = max(1, lacking), feature or "a feature without a name"
+        what = f" at {nearest}" if nearest else " at the same feature"
+        return (
+            f"{plural(missing, 'more attempt' if nearest else 'attempt')}{what} within {plural(params.window, 'day')}"
+        )
 
     def headline(self, evidence: Evidence) -> str:
         """Say it, by the name of the feature where it has one."""

@@ -41,6 +41,12 @@ class HandRaised(UserRule):
             return None
         return Finding({"request": event.matched or event.name or ""})
 
+    def gap(self, user: UserState, now: int, day: int) -> str | None:  # noqa: ARG002
+        """The one thing that is missing, where a request would count."""
+        if user.is_cooling_down(self.name, now, self._cooldown_ms):
+            return None
+        return "no request to talk to sales yet" if user.last_fired(self.name) is None else "no new request"
+
     def headline(self, evidence: Evidence) -> str:
         """Say it, by the name of the request."""
         return f"asked to talk to sales ({evidence['request']})"

@@ -31,6 +31,10 @@ class SignedUp(UserRule):
         """Fire if this event was the user's first sign-up."""
         return Finding({}) if progress.signed_up else None
 
+    def gap(self, user: UserState, now: int, day: int) -> str | None:  # noqa: ARG002
+        """A sign-up that has not been seen may still be told."""
+        return "no sign-up seen yet" if user.signed_up_at is None else None
+
     def headline(self, evidence: Evidence) -> str:  # noqa: ARG002
         """Say it."""
         return "a new sign-up"

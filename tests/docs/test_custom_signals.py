@@ -16,7 +16,7 @@ EXAMPLES = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 
 @pytest.mark.parametrize("text", EXAMPLES)
 def test_example_is_right_and_nothing_in_it_is_worth_a_second_look(text: str) -> None:
-    known = "events: {activated: [Report Shared]}\nplans: {order: [team, business]}\n"
+    known = "events: {activated: [Report Shared], core: [Dashboard Viewed]}\nplans: {order: [team, business]}\n"
 
     assert check_text(known + text, "example").warnings() == []
 

@@ -14,6 +14,7 @@ from signals.domains import Domains
 from signals.event import PASSIVE_ROLES, Event, EventType, Role
 from signals.units import DAY_MS
 from tests.signals.billing_reference import BillingNumbers, BillingReference
+from tests.signals.user_reference import UserNumbers, UserReference
 
 Fired = tuple[str, str, str, int]
 
@@ -30,6 +31,7 @@ class Numbers:
     internal_domains: tuple[str, ...] = ()
     internal_users: tuple[str, ...] = ()
     billing: BillingNumbers = field(default_factory=BillingNumbers)
+    users: UserNumbers = field(default_factory=UserNumbers)
 
 
 @dataclass
@@ -70,6 +72,7 @@ class Reference:
         self.ends_fired: dict[str, list[int]] = defaultdict(list)
         self.requests: dict[tuple[str, str], int] = {}
         self.billing = BillingReference(numbers.billing, self.fired)
+        self.users = UserReference(numbers.users, self.fired)
 
     def feed(self, event: Event) -> None:
         """Apply one event."""
@@ -83,15 +86,19 @@ class Reference:
                 self._bill(event, event.workspace_id, event.roles)
             return
         person = self.people[event.user_id]
+        self.users.event_comes(event.user_id, event.time)
         if event.email is not None:
             person.address = event.email
         internal = self._is_internal(event.user_id, person.address)
         roles = tuple(role for role in event.roles if role in PASSIVE_ROLES) if internal else event.roles
+        if internal:
+            self.users.is_internal(event.user_id)
         if internal and not roles:
             return
         self._user_signals(event, person, roles)
         if not internal:
             self.billing.user_event(event, roles)
+            self.users.user_event(event, roles)
         workspace = self._workspace_of(event, person, roles, internal=internal)
         if workspace is not None:
             self._in_workspace(event, person, roles, workspace, internal=internal)

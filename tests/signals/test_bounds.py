@@ -354,3 +354,27 @@ def test_a_timer_that_moves_at_every_event_leaves_no_trail_of_entries() -> None:
     assert len(shard._due) < 2_000
     assert shard.due(MONDAY + 49_998) == [(MONDAY - 1, "bob")]
     assert shard.due(MONDAY + 49_999) == [(MONDAY + 49_999, "ann")]
+
+
+def test_watching_a_champion_of_many_workspaces_and_naming_many_core_events_has_an_end() -> None:
+    wide = WIDE * 240
+    settings: dict[str, object] = {
+        "events": {"activated": ["Report Shared"], "core": [f"{n} {wide}" for n in range(100)]},
+        "signals": {"power_user": {"active_days": 1, "core_names": 1, "window": "1d", "rearm": "1d"}},
+        "limits": {"core_names": 1_000, "workspaces_per_user": 1_000},
+    }
+    river = Watched(settings)
+
+    # Every other day a power user anew, in another workspace, by another event.
+    for n in range(60):
+        workspace, name = f"w{n}".ljust(1_024, WIDE), f"{n} {wide}"
+        event_id = f"e{n}".ljust(1_024, WIDE)
+        river.feed(event("ann", workspace, on=day(1 + 2 * n), roles=[Role.CORE], name=name, event_id=event_id))
+        user = river.user("ann")
+        assert len(river.users.sealed("user:ann")) < MAX_STATE_BYTES
+        watched = {key.partition("|")[2] for key in user.timers}
+        assert watched == {each for each, found in user.workspaces.items() if found.is_champion}
+
+    assert Note.STATE_TRIMMED in river.notes
+    river.feed(Tick(day(200)))
+    assert river.user("ann").timers == {}

@@ -7,7 +7,7 @@ from signals.config_warnings import warnings
 from signals.domains import Domains
 
 # A config about which there is nothing to say.
-FINE = {"events": {"activated": ["Report Shared"]}, "plans": {"order": ["team", "business"]}}
+FINE = {"events": {"activated": ["Report Shared"], "core": ["Report Viewed"]}, "plans": {"order": ["team", "business"]}}
 
 
 def found(mapping: dict[str, dict[str, object]], **others: object) -> list[str]:
@@ -22,9 +22,10 @@ def test_the_default_config_misses_what_only_the_product_knows() -> None:
 
     assert [str(warning) for warning in warnings(config, Domains(config.domains))] == [
         (
-            "events.activated: is empty: the signal activated and the activation gate are off; name the event at "
-            "which a user first gets value"
+            "events.activated: is empty: the signals activated and activation_stalled and the activation gate are off; "
+            "name the event at which a user first gets value"
         ),
+        "events.core: is empty: power_user never fires; name the events of the features that make up the product",
         "plans.order: is empty: plan_upgraded and plan_downgraded never fire; name the paid plans from small to large",
     ]
 

@@ -42,12 +42,15 @@ SETTINGS: dict[str, object] = {
     "plans": {"order": ["Pro", "team"]},
     "signals": {
         "multi_user": {"active_users": 2, "rearm_at": 1, "cooldown": "3d"},
+        "power_user": {"active_days": 2, "core_names": 2, "rearm": "3d"},
         "seat_limit": {"cooldown": "2d"},
         "usage_limit": {"levels": [0.95, 0.5, 0.8]},
     },
     "internal": {"domains": ["oursaas.example"], "user_ids": ["u5"]},
+    "limits": {"core_names": 3},
 }
-INEXACT = frozenset({"usage_spike", "usage_drop", "pql", "expansion_ready"})
+# What is not marked as exact in SIGNALS 4; the reference knows nothing of it.
+INEXACT = frozenset({"power_user", "usage_spike", "usage_drop", "pql", "expansion_ready"})
 EMAILS = (None, None, "a@walmart.com", "b@eu.ge.com", "c@gmail.com", "d@corp.example", "e@it.oursaas.example")
 ROLES: tuple[tuple[Role, ...], ...] = (
     *[()] * 8,
@@ -69,6 +72,8 @@ ROLES: tuple[tuple[Role, ...], ...] = (
     (Role.SALES_CONTACTED,),
     (Role.FEATURE_GATED,),
     (Role.FEATURE_GATED,),
+    *[(Role.CORE,)] * 6,
+    (Role.CORE, Role.ACTIVATED),
     (Role.PLAN_CHANGED, Role.MEMBER_JOINED),
     (Role.PLAN_CHANGED, Role.SIGNED_UP),
     (Role.WORKSPACE_CREATED, Role.PLAN_CHANGED, Role.USAGE_REPORTED),

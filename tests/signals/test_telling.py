@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from signals.active_days import ActiveDay
 from signals.event import EventType, Role
 from signals.facts import FactKind
-from signals.user import ActiveDay, Membership
+from signals.user import Membership
 from tests.signals.builders import ACTIVATION, River, day, event
 
 
@@ -49,6 +50,7 @@ def test_workspace_is_told_who_enters_once() -> None:
         event("ann", "acme", on=day(2)),
         event("ann", "acme", on=day(3)),
     )
+    river.facts = [fact for fact in river.facts if fact.kind is FactKind.OBSERVED]
 
     profile, later = river.facts[-2].profile, river.facts[-1].profile
     assert profile is not None

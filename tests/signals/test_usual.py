@@ -20,12 +20,12 @@ from signals.engine import (
     step_user,
     step_workspace,
 )
-from signals.event import Event, Source, Tick
+from signals.event import Event, EventType, Role, Source, Tick
 from signals.facts import Fact, Pulse
 from signals.shard import Shard
 from signals.units import DAY_MS
 from signals.usual import take_pulse, take_usual_event
-from tests.signals.builders import ACTIVATION, MONDAY, day, engine, event
+from tests.signals.builders import ACTIVATION, FIRST_DAY, MONDAY, day, engine, event
 from tests.signals.test_laws import SETTINGS, random_history
 
 _HISTORIES = 60
@@ -72,7 +72,9 @@ def _busy(history: list[Event]) -> list[Event]:
     for made in history:
         busy.append(made)
         if made.user_id is not None:
-            busy += [event(made.user_id, made.workspace_id, on=made.time + n * 1_000) for n in (1, -1, 2)]
+            busy += [event(made.user_id, made.workspace_id, on=made.time + n * 1_000) for n in (1, -1)]
+            core = [event(made.user_id, made.workspace_id, on=made.time + n, roles=[Role.CORE]) for n in (0, 1, 2, 5)]
+            busy += core if len(busy) % 3 else []
     for offset, made in enumerate(busy):
         made.source = Source("events", 0, offset)
     return busy
@@ -85,7 +87,7 @@ def _everything(history: list[Event], rules: Engine) -> list[object]:
     facts = 0
     for position, made in enumerate(history):
         out = step_user(users, made, position, 0, rules)
-        said.append(([encode_fact(fact) for fact in out.facts], out.signals, out.verdicts, out.notes))
+        said.append(([encode_fact(fact) for fact in out.facts], out.signals, out.measures, out.verdicts, out.notes))
         log: list[Fact | Pulse | Tick] = list(out.facts)
         if position % 50 == 0:
             log.append(Tick(made.time))
@@ -133,14 +135,40 @@ def test_both_ways_agree_on_any_history(seed: int) -> None:
         assert short == _everything(history, rules)
 
 
-def test_a_second_event_of_the_day_is_a_pulse_without_anything_of_the_event() -> None:
+def test_a_second_event_of_the_day_is_a_pulse_that_names_the_event_and_nothing_else_of_it() -> None:
     rules, users = engine(ACTIVATION), Shard(encode_state, decode_user_state)
     first = event("ann", "acme", on=day(1))
     again = event("ann", "acme", on=day(1) + 1_000)
     first.source, again.source = Source("events", 0, 0), Source("events", 0, 1)
     step_user(users, first, 0, 3, rules)
 
-    assert step_user(users, again, 1, 3, rules).facts == [Pulse("acme", 3, 1, day(1) + 1_000)]
+    assert step_user(users, again, 1, 3, rules).facts == [
+        Pulse("acme", 3, 1, day(1) + 1_000, event_id=again.id, cause=again.source)
+    ]
+
+
+def test_a_page_call_is_a_pulse_that_names_no_event() -> None:
+    rules, users = engine(ACTIVATION), Shard(encode_state, decode_user_state)
+    first = event("ann", "acme", on=day(1))
+    page = event("ann", "acme", on=day(1) + 1_000, kind=EventType.PAGE)
+    first.source, page.source = Source("events", 0, 0), Source("events", 0, 1)
+    step_user(users, first, 0, 3, rules)
+
+    assert step_user(users, page, 1, 3, rules).facts == [Pulse("acme", 3, 1, day(1) + 1_000)]
+
+
+def test_core_events_between_two_steps_of_the_day_are_pulses() -> None:
+    rules, users = engine(ACTIVATION), Shard(encode_state, decode_user_state)
+    taken = Taken()
+    facts = []
+    with _ways(_counted(taken)):
+        for n in range(10):
+            made = event("ann", "acme", on=day(1) + n, roles=[Role.CORE], name="Report Viewed")
+            made.source = Source("events", 0, n)
+            facts += step_user(users, made, n, 0, rules).facts
+
+    assert [fact.core for fact in facts if isinstance(fact, Fact)] == [((FIRST_DAY, n),) for n in (1, 4, 5)]
+    assert taken.events == 9
 
 
 @pytest.mark.parametrize(("later", "is_pulse"), [(DAY_MS - 1, True), (DAY_MS, False)])

@@ -42,14 +42,14 @@ def test_check_prints_a_line_for_each_mistake_that_begins_with_its_place(tmp_pat
 
 def test_check_says_what_can_do_nothing_and_passes(tmp_path: Path) -> None:
     file = tmp_path / "plg.yaml"
-    file.write_text("events:\n  activated: [Report Shared]\nplans: {order: [team]}\n")
+    file.write_text("events:\n  activated: [Report Shared]\n  core: [Export]\nplans: {order: [team]}\n")
 
     ran = plg("check", file)
 
     assert ran.exit_code == 0
     assert ran.stdout.startswith(f"{file}: ok, config ")
     [line] = ran.stderr.splitlines()
-    assert line.startswith(f"warning: {file}:3:9 plans.order: names one paid plan: plan_upgraded and plan_downgraded ")
+    assert line.startswith(f"warning: {file}:4:9 plans.order: names one paid plan: plan_upgraded and plan_downgraded ")
 
 
 def test_check_looks_at_the_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,7 @@ def test_the_demo_file_maps_the_simulated_product() -> None:
 
     assert config.clock is Clock.EVENTS
     assert config.events.activated == ("Report Shared",)
+    assert "Report Shared" in config.events.core
     assert config.internal.domains == ("oursaas.example",)
     assert config.plans.order == ("team", "business")
     assert file.warnings() == []
@@ -103,6 +104,7 @@ plans:
     lines = check_text(text, "plg.yaml").warnings()
 
     assert [line.split(" ")[:2] for line in lines] == [
+        ["plg.yaml:1:1", "events.core:"],
         ["plg.yaml:2:3", "events.activated:"],
         ["plg.yaml:5:7", "events.passive.1:"],
         ["plg.yaml:7:1", "plans.order:"],
@@ -110,7 +112,7 @@ plans:
 
 
 def test_a_warning_about_what_is_not_in_the_file_names_the_file() -> None:
-    lines = check_text("events: {activated: [Report Shared]}", "plg.yaml").warnings()
+    lines = check_text("events: {activated: [Report Shared], core: [Export]}", "plg.yaml").warnings()
 
     assert [line.split(" ")[:2] for line in lines] == [["plg.yaml", "plans.order:"]]
 
