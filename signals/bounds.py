@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from signals import alerting, waiting
+from signals.arming import LIMIT
 from signals.codec import encode_state
 from signals.config import MAX_CHARS
 from signals.facts import Decision, Note
@@ -79,6 +80,7 @@ def bound_workspace(case: Case, room: int) -> None:
             lambda: _drop_oldest(policy.answers),
             lambda: _drop_first(policy.heard),
             lambda: _drop_first(workspace.billing.usage),
+            lambda: _drop_first_limit(workspace),
             lambda: _forget_firing(workspace),
             lambda: _close_alert(case),
             lambda: _expire(case, policy.quiet),
@@ -105,6 +107,14 @@ def _drop_first(entries: dict[str, V]) -> bool:
     for key in list(entries)[: _part(len(entries))]:
         del entries[key]
     return bool(entries)
+
+
+def _drop_first_limit(workspace: WorkspaceState) -> bool:
+    """Cease to wait for a part of the limits that were hit, those set first; of other timers there is one each."""
+    hit = [key for key in workspace.timers if key.startswith(f"{LIMIT}|")]
+    for key in hit[: _part(len(hit))]:
+        del workspace.timers[key]
+    return len(hit) > 1
 
 
 def _drop_oldest(entries: list[V]) -> bool:

@@ -7,25 +7,31 @@ from typing import TYPE_CHECKING
 
 from signals.rules.activated import Activated
 from signals.rules.cancelled import Cancelled
+from signals.rules.champion_left import ChampionLeft
 from signals.rules.converted_to_paid import ConvertedToPaid
 from signals.rules.enterprise_domain import EnterpriseDomain
 from signals.rules.first_invite import FirstInvite
 from signals.rules.gated_feature import GatedFeature
 from signals.rules.hand_raised import HandRaised
+from signals.rules.limit_hit_no_upgrade import LimitHitNoUpgrade
 from signals.rules.multi_user import MultiUser
 from signals.rules.plan_downgraded import PlanDowngraded
 from signals.rules.plan_upgraded import PlanUpgraded
 from signals.rules.procurement import Procurement
+from signals.rules.seat_growth import SeatGrowth
 from signals.rules.seat_limit import SeatLimit
 from signals.rules.seats_added import SeatsAdded
 from signals.rules.seats_removed import SeatsRemoved
 from signals.rules.second_user import SecondUser
 from signals.rules.signed_up import SignedUp
+from signals.rules.trial_ending import TrialEnding
 from signals.rules.usage_limit import UsageLimit
+from signals.rules.went_silent import WentSilent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from signals.billing import Terms
     from signals.config import Config
     from signals.domains import Domains
     from signals.rule import DerivedRule, Rule, UserRule, UserTimer, WorkspaceRule, WorkspaceTimer
@@ -47,8 +53,8 @@ class Catalogue:
             yield from group
 
 
-def catalogue(config: Config, domains: Domains) -> Catalogue:
-    """Build the rules."""
+def catalogue(config: Config, domains: Domains, terms: Terms) -> Catalogue:
+    """Build the rules; `terms` says what pays."""
     params = config.signals
     users: dict[UserRule, bool] = {
         SignedUp(params.signed_up): params.signed_up.enabled,
@@ -60,6 +66,7 @@ def catalogue(config: Config, domains: Domains) -> Catalogue:
     workspaces: dict[WorkspaceRule, bool] = {
         SecondUser(params.second_user): params.second_user.enabled,
         MultiUser(params.multi_user): params.multi_user.enabled,
+        SeatGrowth(params.seat_growth): params.seat_growth.enabled,
         EnterpriseDomain(params.enterprise_domain, domains): params.enterprise_domain.enabled,
         Procurement(params.procurement): params.procurement.enabled,
         UsageLimit(params.usage_limit): params.usage_limit.enabled,
@@ -70,8 +77,13 @@ def catalogue(config: Config, domains: Domains) -> Catalogue:
         SeatsAdded(params.seats_added): params.seats_added.enabled,
         SeatsRemoved(params.seats_removed): params.seats_removed.enabled,
         Cancelled(params.cancelled): params.cancelled.enabled,
+        ChampionLeft(params.champion_left, terms): params.champion_left.enabled,
     }
     user_timers: dict[UserTimer, bool] = {}
-    workspace_timers: dict[WorkspaceTimer, bool] = {}
+    workspace_timers: dict[WorkspaceTimer, bool] = {
+        WentSilent(params.went_silent, terms): params.went_silent.enabled,
+        TrialEnding(params.trial_ending, terms): params.trial_ending.enabled,
+        LimitHitNoUpgrade(params.limit_hit_no_upgrade): params.limit_hit_no_upgrade.enabled,
+    }
     derived: dict[DerivedRule, bool] = {}
     return Catalogue(users, user_timers, workspaces, workspace_timers, derived)

@@ -75,7 +75,7 @@ class Engine:
         self.days = Days(config.zone)
         limits = config.limits
         self.terms = Terms(config.plans, self.days, limits.metrics_per_workspace, limits.fired_keys)
-        found = catalogue(config, domains)
+        found = catalogue(config, domains, self.terms)
         users, workspaces = found.users, found.workspaces
         self.user_timers: dict[str, UserTimer] = {rule.name: rule for rule, is_on in found.user_timers.items() if is_on}
         self.workspace_timers: dict[str, WorkspaceTimer] = {
@@ -92,6 +92,9 @@ class Engine:
         for rule in self._workspace_rules:
             if rule.window is not None:
                 self.watched[rule.window] = (*self.watched.get(rule.window, ()), rule.name)
+        for timer_rule in self.workspace_timers.values():
+            if timer_rule.window is not None:
+                self.watched.setdefault(timer_rule.window, ())
         self.is_wall = config.clock is Clock.WALL
         self.is_gated = bool(config.events.activated)
         self.assumed_activated_before = _first_instant(config)

@@ -298,7 +298,7 @@ def _apply_to_workspace(  # noqa: C901 - flat: a case is made only where policy 
             _bound(case)
             fired_before = len(out.signals)
     elif kind in _ASKING:
-        apply_fact(workspace, fact, engine.watched, engine.terms)
+        apply_fact(workspace, fact, engine.watched, engine.terms, engine.workspace_timers)
         policy.answer(_case(workspace, fact, muted, engine, out), fact, place.partition, place.position)
         return
     elif kind is _CARRIED:
@@ -308,24 +308,30 @@ def _apply_to_workspace(  # noqa: C901 - flat: a case is made only where policy 
         return
     # Most gates are open; that much is seen without a call.
     was_open = workspace.policy.activated_at is not None or policy.is_open(workspace, engine)
-    change = apply_fact(workspace, fact, engine.watched, engine.terms)
+    change = apply_fact(workspace, fact, engine.watched, engine.terms, engine.workspace_timers)
     has_opened = not was_open and policy.is_open(workspace, engine)
     if change.plan is not None and workspace.has_converted(change.plan):
         policy.close(_case(workspace, fact, muted, engine, out), "converted")
     if kind is _OBSERVED or fact.champion is not None:
+        if change.has_forgotten:
+            out.notes.append(Note.FIRING_FORGOTTEN)
         if change.usage is not None:
             _take_in_usage(change, change.usage, _case(workspace, fact, muted, engine, out))
         asked = engine.for_fact(fact, change)
         if asked:
             judge_workspace(workspace, fact, asked, change, engine, out)
     firings = [*fact.signals, *out.signals[fired_before:]]
-    if firings or has_opened or change.is_derived:
+    if engine.derived and (firings or change.is_derived):
         case = _case(workspace, fact, muted, engine, out)
         firings += fire_derived(case, firings, fact.time, fact.event_id, fact.cause, fact.user_id)
+    if firings or has_opened:
+        case = _case(workspace, fact, muted, engine, out)
         policy.judge(case, firings, has_opened=has_opened, is_asked=fact.is_asked)
         _bound(case)
     elif change.has_timers:
-        policy.set_due(_case(workspace, fact, muted, engine, out))
+        case = _case(workspace, fact, muted, engine, out)
+        policy.set_due(case)
+        _bound(case)
 
 
 def _bound(case: Case) -> None:
@@ -336,10 +342,8 @@ def _bound(case: Case) -> None:
 
 
 def _take_in_usage(change: Change, usage: UsageStep, case: Case) -> None:
-    if usage.has_forgotten:
+    if usage.has_forgotten or change.has_dropped:
         case.out.notes.append(Note.METRIC_FORGOTTEN)
-    if change.has_forgotten:
-        case.out.notes.append(Note.FIRING_FORGOTTEN)
     if usage.passed == NOTHING_PASSED:
         # A metric or a period that is new here.
         _bound(case)

@@ -111,6 +111,7 @@ _PRIORITIES = {
     "multi_user": Priority.HIGH,
     "seat_limit": Priority.HIGH,
     "usage_limit": Priority.HIGH,
+    "trial_ending": Priority.HIGH,
     "seats_removed": Priority.LOW,
 }
 
@@ -133,6 +134,11 @@ class Route(Section):
         "multi_user",
         "seat_limit",
         "usage_limit",
+        "trial_ending",
+        "went_silent",
+        "champion_left",
+        "limit_hit_no_upgrade",
+        "seat_growth",
         "gated_feature",
         "plan_downgraded",
         "seats_removed",

@@ -6,8 +6,8 @@ import msgspec
 
 # A user-day this much older than the workspace's newest active day changes no window end (SIGNALS A9).
 TOO_OLD_DAYS = 90
-# The oldest end still judged is newest - 89, and `seat_growth` compares it with the end 14 days before.
-KEPT_DAYS = TOO_OLD_DAYS - 1 + 14
+# The oldest end still judged is newest - 89; `seat_growth` compares it with the end a window before, 28 days at most.
+KEPT_DAYS = TOO_OLD_DAYS - 1 + 28
 
 
 class WindowRing(msgspec.Struct, array_like=True, gc=False):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
+from signals import arming
+from signals.arming import Trial
 from signals.billing import (
     NOTHING_PASSED,
     Billing,
@@ -16,6 +18,7 @@ from signals.billing import (
     UsageStep,
     move_plan,
     move_seats,
+    number,
     report_usage,
 )
 from signals.domains import DomainKind
@@ -35,13 +38,6 @@ class Pending(msgspec.Struct, array_like=True, frozen=True, gc=False):
     signal_id: str
     why: tuple[Why, ...]
     time: int
-
-
-class Trial(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """The trial in force: its end, and the event time of the `trial_started` that named it first."""
-
-    end: int
-    started: int
 
 
 class Recent(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -190,6 +186,8 @@ class Change(msgspec.Struct, gc=False):
     has_forgotten: bool = False
     # A timer was set or taken away.
     has_timers: bool = False
+    # The timer of another limit has made room.
+    has_dropped: bool = False
     # What the rules over signals look at has changed although nothing fired.
     is_derived: bool = False
 
@@ -198,10 +196,17 @@ _NO_CHANGE = Change()
 # Looking a member up in its enum costs more than the comparison.
 _OBSERVED, _MOVED, _GROUP = FactKind.OBSERVED, FactKind.MOVED, EventType.GROUP
 _CREATED, _PLAN_CHANGED, _USAGE_REPORTED = Role.WORKSPACE_CREATED, Role.PLAN_CHANGED, Role.USAGE_REPORTED
-_SEAT_LIMIT, _USAGE_LIMIT = "seat_limit", "usage_limit"
+_TRIAL_ROLES = frozenset({Role.TRIAL_STARTED, Role.TRIAL_ENDED})
+_SEAT_LIMIT, _USAGE_LIMIT, _CHAMPION_LEFT = "seat_limit", "usage_limit", "champion_left"
 
 
-def apply_fact(workspace: WorkspaceState, fact: Fact, watched: Mapping[int, Iterable[str]], terms: Terms) -> Change:
+def apply_fact(
+    workspace: WorkspaceState,
+    fact: Fact,
+    watched: Mapping[int, Iterable[str]],
+    terms: Terms,
+    awaited: Collection[str],
+) -> Change:
     """
     Fold a fact into its workspace.
 
@@ -210,44 +215,57 @@ def apply_fact(workspace: WorkspaceState, fact: Fact, watched: Mapping[int, Iter
         fact: A fact that its fence has admitted.
         watched: By window length in use, the signals that look back at ends after their last firing.
         terms: How plans and periods are read.
+        awaited: The timer rules that are on.
     """
     workspace.signed_up_members += fact.signed_up
-    if fact.profile is not None:
-        _learn(workspace, fact.profile)
+    is_derived = fact.profile is not None and _learn(workspace, fact.profile)
+    if fact.champion is not None:
+        # Only here a user becomes a new key.
+        workspace.forget_firings(_CHAMPION_LEFT, terms.fired_keys)
     if fact.kind is _MOVED:
         workspace.moved_to = fact.target
     if fact.kind is not _OBSERVED:
-        return _NO_CHANGE
+        return Change(is_derived=True) if is_derived else _NO_CHANGE
     if workspace.since is None or fact.time < workspace.since:
         workspace.since = fact.time
     workspace.until = max(workspace.until, fact.time)
     workspace.members += fact.joined
     if fact.type is _GROUP:
-        name = fact.traits.get("name")
-        if isinstance(name, str) and name.strip():
-            workspace.name = name.strip()
+        is_derived |= _learn_traits(workspace, fact)
+    is_armed = fact.active and arming.note_activity(workspace, fact.time, fact.event_id, fact.cause, terms, awaited)
     raised = _add_day(workspace, fact.day, fact.prev, fact.next, watched) if fact.day is not None else None
     if fact.roles or fact.joined or fact.type is _GROUP:
-        return _bill(workspace, fact, raised or {}, terms)
-    return _NO_CHANGE if raised is None else Change(raised)
+        change = Change(raised or {}, has_timers=is_armed, is_derived=is_derived)
+        _bill(workspace, fact, change, terms, awaited)
+        return change
+    if raised is None and not (is_armed or is_derived):
+        return _NO_CHANGE
+    return Change(raised or {}, has_timers=is_armed, is_derived=is_derived)
 
 
-def _bill(workspace: WorkspaceState, fact: Fact, raised: Mapping[int, range], terms: Terms) -> Change:
-    change = Change(raised)
-    roles = fact.roles
+def _bill(workspace: WorkspaceState, fact: Fact, change: Change, terms: Terms, awaited: Collection[str]) -> None:
+    roles, billing, before = fact.roles, workspace.billing, workspace.billing.plan
     if _CREATED in roles:
         workspace.is_created = True
     if _PLAN_CHANGED in roles or (fact.type is _GROUP and fact.traits):
-        change.plan = move_plan(workspace.billing, fact, terms)
-        change.seats = move_seats(workspace.billing, fact)
+        change.plan = move_plan(billing, fact, terms)
+        change.seats = move_seats(billing, fact)
+        change.is_derived |= change.plan is not None
     if _USAGE_REPORTED in roles:
-        change.usage = report_usage(workspace.billing, fact, terms)
-        if change.usage is not None and change.usage.passed == NOTHING_PASSED:
-            # Only a new metric or period brings new keys.
-            change.has_forgotten = workspace.forget_firings(_USAGE_LIMIT, terms.fired_keys)
+        change.usage = report_usage(billing, fact, terms)
+        if change.usage is not None:
+            if change.usage.passed == NOTHING_PASSED:
+                # Only a new metric or period brings new keys.
+                change.has_forgotten = workspace.forget_firings(_USAGE_LIMIT, terms.fired_keys)
+                change.has_forgotten |= workspace.forget_firings(arming.LIMIT, terms.fired_keys)
+            arming.follow_usage(workspace, fact, change.usage, change, terms, awaited)
+    if billing.plan is not before:
+        # After the use: who hits a limit and upgrades by the same event has upgraded.
+        arming.follow_plan(workspace, fact, before, change, terms, awaited)
+    if not _TRIAL_ROLES.isdisjoint(roles):
+        arming.follow_trial(workspace, fact, change, terms, awaited)
     if fact.joined or change.seats is not None:
         _note_seats_used(workspace)
-    return change
 
 
 def _note_seats_used(workspace: WorkspaceState) -> None:
@@ -257,16 +275,30 @@ def _note_seats_used(workspace: WorkspaceState) -> None:
         fired.low = used if fired.low is None else min(fired.low, used)
 
 
-def _learn(workspace: WorkspaceState, profile: Profile) -> None:
+def _learn_traits(workspace: WorkspaceState, fact: Fact) -> bool:
+    """Take in what a group call says of the company; tells whether its size is another one now."""
+    name, employees = fact.traits.get("name"), number(fact.traits.get("employees"))
+    if isinstance(name, str) and name.strip():
+        workspace.name = name.strip()
+    if employees is None or employees == workspace.employees:
+        return False
+    workspace.employees = employees
+    return True
+
+
+def _learn(workspace: WorkspaceState, profile: Profile) -> bool:
+    """Take in what a user is; tells whether it shows another company."""
     known = workspace.policy.activated_at
     if profile.activated_at is not None and profile.belonged and known is None:
         workspace.policy.activated_at = profile.activated_at
     # The domain to show: one of the enterprise list before any other company's, the first one seen of its kind.
     if profile.domain is None or workspace.domain_kind is DomainKind.ENTERPRISE:
-        return
+        return False
     is_better = profile.domain_kind is DomainKind.ENTERPRISE
     if is_better or (profile.domain_kind is DomainKind.CORPORATE and workspace.domain is None):
         workspace.domain, workspace.domain_kind = profile.domain, profile.domain_kind
+        return True
+    return False
 
 
 def _add_day(
