@@ -219,13 +219,12 @@ def apply_fact(
     """
     workspace.signed_up_members += fact.signed_up
     is_derived = fact.profile is not None and _learn(workspace, fact.profile)
-    if fact.champion is not None:
-        # Only here a user becomes a new key.
-        workspace.forget_firings(_CHAMPION_LEFT, terms.fired_keys)
+    # Only here a user becomes a new key.
+    has_forgotten = fact.champion is not None and workspace.forget_firings(_CHAMPION_LEFT, terms.fired_keys)
     if fact.kind is _MOVED:
         workspace.moved_to = fact.target
     if fact.kind is not _OBSERVED:
-        return Change(is_derived=True) if is_derived else _NO_CHANGE
+        return Change(has_forgotten=has_forgotten, is_derived=is_derived) if is_derived or has_forgotten else _NO_CHANGE
     if workspace.since is None or fact.time < workspace.since:
         workspace.since = fact.time
     workspace.until = max(workspace.until, fact.time)
@@ -235,12 +234,12 @@ def apply_fact(
     is_armed = fact.active and arming.note_activity(workspace, fact.time, fact.event_id, fact.cause, terms, awaited)
     raised = _add_day(workspace, fact.day, fact.prev, fact.next, watched) if fact.day is not None else None
     if fact.roles or fact.joined or fact.type is _GROUP:
-        change = Change(raised or {}, has_timers=is_armed, is_derived=is_derived)
+        change = Change(raised or {}, has_forgotten=has_forgotten, has_timers=is_armed, is_derived=is_derived)
         _bill(workspace, fact, change, terms, awaited)
         return change
-    if raised is None and not (is_armed or is_derived):
+    if raised is None and not (is_armed or is_derived or has_forgotten):
         return _NO_CHANGE
-    return Change(raised or {}, has_timers=is_armed, is_derived=is_derived)
+    return Change(raised or {}, has_forgotten=has_forgotten, has_timers=is_armed, is_derived=is_derived)
 
 
 def _bill(workspace: WorkspaceState, fact: Fact, change: Change, terms: Terms, awaited: Collection[str]) -> None:
@@ -256,7 +255,7 @@ def _bill(workspace: WorkspaceState, fact: Fact, change: Change, terms: Terms, a
         if change.usage is not None:
             if change.usage.passed == NOTHING_PASSED:
                 # Only a new metric or period brings new keys.
-                change.has_forgotten = workspace.forget_firings(_USAGE_LIMIT, terms.fired_keys)
+                change.has_forgotten |= workspace.forget_firings(_USAGE_LIMIT, terms.fired_keys)
                 change.has_forgotten |= workspace.forget_firings(arming.LIMIT, terms.fired_keys)
             arming.follow_usage(workspace, fact, change.usage, change, terms, awaited)
     if billing.plan is not before:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from signals.moments import iso
 from signals.rule import Evidence, Finding, Kind, RuleParams, Why, WorkspaceTimer
-from signals.units import PositiveDuration, milliseconds
+from signals.units import PositiveDuration, milliseconds, seconds
 
 if TYPE_CHECKING:
     from signals.timers import Timer
     from signals.workspace import WorkspaceState
 
-_SECOND_MS = 1_000
 _WHOLE = 1.0
 # In the story of `usage_limit` after its level 1.0, and before any higher one.
 _NEXT_CHAPTER = 1.001
@@ -52,7 +51,7 @@ class LimitHitNoUpgrade(WorkspaceTimer):
             "used": None if report is None or report.period != period else report.used,
             "limit": timer.about,
             "hit_at": iso(timer.since),
-            "after": self._after_ms / _SECOND_MS,
+            "after": seconds(self.params.after),
         }
         return Finding(evidence, key=key)
 

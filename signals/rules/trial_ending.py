@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from signals.moments import iso
 from signals.rule import Evidence, Finding, Kind, RuleParams, Why, WorkspaceTimer
-from signals.units import PositiveDuration, milliseconds
+from signals.units import PositiveDuration, milliseconds, seconds
 
 if TYPE_CHECKING:
     from signals.billing import Terms
     from signals.timers import Timer
     from signals.workspace import WorkspaceState
 
-_SECOND_MS = 1_000
 _DAYS = 7
 
 
@@ -54,7 +53,7 @@ class TrialEnding(WorkspaceTimer):
         evidence: Evidence = {
             "trial_end": end,
             "active_days_7d": active,
-            "before": self._before_ms / _SECOND_MS,
+            "before": seconds(self.params.before),
         }
         return Finding(evidence, key=end, kind=None if active else Kind.RISK)
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from signals.moments import iso
 from signals.rule import Evidence, Finding, Kind, RuleParams, Why, WorkspaceTimer
 from signals.timers import Timer
-from signals.units import DAY_MS, PositiveDuration, milliseconds
+from signals.units import PositiveDuration, milliseconds, seconds
 
 if TYPE_CHECKING:
     from signals.billing import Terms
     from signals.workspace import WorkspaceState
 
-_SECOND_MS = 1_000
+_DAY_S = 86_400
 
 
 class WentSilentParams(RuleParams):
@@ -49,7 +49,7 @@ class WentSilent(WorkspaceTimer):
         evidence: Evidence = {
             "silent_since": iso(since),
             "last_active_at": None if workspace.active_at is None else iso(workspace.active_at),
-            "after": self._after_ms / _SECOND_MS,
+            "after": seconds(self.params.after),
             "plan": plan.name,
         }
         return Finding(evidence)
@@ -69,7 +69,7 @@ class WentSilent(WorkspaceTimer):
     def headline(self, evidence: Evidence) -> str:
         """Say it, in days where they are whole."""
         after = evidence["after"]
-        days = after * _SECOND_MS / DAY_MS if isinstance(after, int | float) else 0
+        days = after / _DAY_S if isinstance(after, int | float) else 0
         return f"pays, and nobody has been active for {days:g} days"
 
     def why(self, evidence: Evidence) -> list[Why]:
