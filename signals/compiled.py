@@ -92,9 +92,6 @@ class Engine:
         for rule in self._workspace_rules:
             if rule.window is not None:
                 self.watched[rule.window] = (*self.watched.get(rule.window, ()), rule.name)
-        for timer_rule in self.workspace_timers.values():
-            if timer_rule.window is not None:
-                self.watched.setdefault(timer_rule.window, ())
         self.is_wall = config.clock is Clock.WALL
         self.is_gated = bool(config.events.activated)
         self.assumed_activated_before = _first_instant(config)

@@ -187,8 +187,6 @@ class WorkspaceTimer(Rule):
 
     scope = Scope.WORKSPACE
     unless: ClassVar[str]
-    # The window in days whose ring the rule reads, None for a rule without one.
-    window: ClassVar[int | None] = None
 
     @abstractmethod
     def due(self, workspace: WorkspaceState, key: str, timer: Timer) -> int | None:

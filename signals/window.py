@@ -53,9 +53,13 @@ class WindowRing(msgspec.Struct, array_like=True, gc=False):
         stop = day + window if following is None else min(day + window, following)
         if start >= stop:
             return range(0)
-        self._cover(start, stop)
-        for index in range(start - self.first, stop - self.first):
-            self.counts[index] += 1
+        counts = self.counts
+        at, beyond = start - self.first, stop - self.first
+        if at < 0 or beyond > len(counts) or not counts:
+            self._cover(start, stop)
+            at, beyond = start - self.first, stop - self.first
+        for index in range(at, beyond):
+            counts[index] += 1
         return range(start, stop)
 
     def forget(self, before: int) -> None:

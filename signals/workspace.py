@@ -82,6 +82,7 @@ _STORED_AS = {
     "billing": "b",
     "policy": "p",
     "timers": "tm",
+    "active_days": "ad",
     "active_at": "aa",
     "active_event": "ae",
     "active_source": "as",
@@ -147,6 +148,8 @@ class WorkspaceState(FiredState, omit_defaults=True, forbid_unknown_fields=True,
     billing: Billing = msgspec.field(default_factory=Billing)
     policy: PolicyState = msgspec.field(default_factory=PolicyState)
     timers: dict[str, Timer] = msgspec.field(default_factory=dict)
+    # Bit i, little-endian: somebody was active on the day `newest_day` - i.
+    active_days: bytes = b""
     # Its newest active event: when, which, and where it stands.
     active_at: int | None = None
     active_event: str = ""
@@ -167,6 +170,11 @@ class WorkspaceState(FiredState, omit_defaults=True, forbid_unknown_fields=True,
     def has_converted(self, step: PlanStep) -> bool:
         """Whether it pays now and did not; from an unknown plan only if we saw it come into being (SIGNALS A4)."""
         return step.is_paying and not step.was_paying and (step.before is not None or self.creation_seen)
+
+    def was_active_on(self, day: int) -> bool:
+        """Whether anybody was active on a day; of days too old to be counted nothing is known."""
+        back = None if self.newest_day is None else self.newest_day - day
+        return back is not None and back >= 0 and bool(int.from_bytes(self.active_days, "little") >> back & 1)
 
     @property
     def seats_used(self) -> float | None:
@@ -196,6 +204,7 @@ _NO_CHANGE = Change()
 # Looking a member up in its enum costs more than the comparison.
 _OBSERVED, _MOVED, _GROUP = FactKind.OBSERVED, FactKind.MOVED, EventType.GROUP
 _CREATED, _PLAN_CHANGED, _USAGE_REPORTED = Role.WORKSPACE_CREATED, Role.PLAN_CHANGED, Role.USAGE_REPORTED
+_DAY_MASK = (1 << TOO_OLD_DAYS) - 1
 _TRIAL_ROLES = frozenset({Role.TRIAL_STARTED, Role.TRIAL_ENDED})
 _SEAT_LIMIT, _USAGE_LIMIT, _CHAMPION_LEFT = "seat_limit", "usage_limit", "champion_left"
 
@@ -306,6 +315,8 @@ def _add_day(
     newest = workspace.newest_day
     if newest is not None and newest - day >= TOO_OLD_DAYS:
         return {}
+    if day != newest:
+        _note_active_day(workspace, day)
     if newest is None or day > newest:
         newest = workspace.newest_day = day
         for window, ring in workspace.rings.items():
@@ -317,6 +328,18 @@ def _add_day(
         ring = workspace.rings[window]
         raised[window] = ring.raise_ends(window, day, prev, following)
     return raised
+
+
+def _note_active_day(workspace: WorkspaceState, day: int) -> None:
+    newest = workspace.newest_day
+    if newest is None:
+        bits = 1
+    else:
+        # The newest is one of them: a state that was stored before they were kept knows no other.
+        bits = int.from_bytes(workspace.active_days, "little") | 1
+        bits = bits << (day - newest) | 1 if day > newest else bits | 1 << (newest - day)
+    bits &= _DAY_MASK
+    workspace.active_days = bits.to_bytes((bits.bit_length() + 7) // 8, "little")
 
 
 def _forget_ends(workspace: WorkspaceState, ring: WindowRing, before: int, signals: Iterable[str]) -> None:

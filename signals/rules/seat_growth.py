@@ -41,6 +41,7 @@ class SeatGrowth(WorkspaceRule):
 
     def __init__(self, params: SeatGrowthParams) -> None:
         self.params = params
+        self._users = params.users
         # As `multi_user` has it (SIGNALS A9).
         self._days_between = max(1, ceil(params.cooldown / timedelta(days=1)))
 
@@ -57,34 +58,38 @@ class SeatGrowth(WorkspaceRule):
         ring, last, start = workspace.rings[self.params.window], workspace.fired.get(self.name), raised.start
         if last is not None and last.end is not None:
             start = max(start, last.end + self._days_between)
+        # Before the ring's first end nobody was active, and nothing grows from nobody.
+        counts, first, window = ring.counts, ring.first, self.params.window
+        start = max(start, first + window)
         for end in range(start, raised.stop):
-            if self._is_met(ring, end):
-                users, earlier = self._counts(ring, end)
-                evidence: Evidence = {
-                    "active_users": users,
-                    "earlier_active_users": earlier,
-                    "growth": users - earlier,
-                    "threshold": self.params.users,
-                    "ratio": (users - earlier) / earlier,
-                    "ratio_threshold": self.params.ratio,
-                    "window": self.params.window,
-                    "window_end": day_iso(end),
-                }
-                return Finding(evidence, end=end)
+            users, earlier = counts[end - first], counts[end - first - window]
+            if users - earlier >= self._users and self._is_met(users, earlier):
+                return Finding(self._evidence(users, earlier, end), end=end)
         return None
+
+    def _evidence(self, users: int, earlier: int, end: int) -> Evidence:
+        return {
+            "active_users": users,
+            "earlier_active_users": earlier,
+            "growth": users - earlier,
+            "threshold": self.params.users,
+            "ratio": (users - earlier) / earlier,
+            "ratio_threshold": self.params.ratio,
+            "window": self.params.window,
+            "window_end": day_iso(end),
+        }
 
     def _counts(self, ring: WindowRing, end: int) -> tuple[int, int]:
         return ring.count(end), ring.count(end - self.params.window)
 
-    def _is_met(self, ring: WindowRing, end: int) -> bool:
-        users, earlier = self._counts(ring, end)
+    def _is_met(self, users: int, earlier: int) -> bool:
         growth, params = users - earlier, self.params
         return growth >= params.users and earlier >= params.earlier and growth / earlier >= params.ratio
 
     def still_holds(self, workspace: WorkspaceState, day: int) -> bool:
         """It is over once the team is no longer larger by as much."""
         ring = workspace.rings.get(self.params.window)
-        return ring is not None and self._is_met(ring, day)
+        return ring is not None and self._is_met(*self._counts(ring, day))
 
     def gap(self, workspace: WorkspaceState, now: int, day: int) -> str | None:  # noqa: ARG002
         """Count the active users that are missing, now or before."""

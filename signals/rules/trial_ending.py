@@ -30,8 +30,6 @@ class TrialEnding(WorkspaceTimer):
     kind = Kind.EXPANSION
     play = "The trial ends soon. Ask what they still need to decide, and make the next step easy."
     unless = "unless they pay, or the trial ends, before"
-    # One day: on which days anybody was active.
-    window = 1
 
     def __init__(self, params: TrialEndingParams, terms: Terms) -> None:
         self.params = params
@@ -48,8 +46,7 @@ class TrialEnding(WorkspaceTimer):
         if plan is not None and self._terms.is_paying(plan.name):
             return None
         end, day = iso(_end_of(timer)), self._terms.days.day_of(self.due(workspace, key, timer))
-        ring = workspace.rings.get(self.window)
-        active = 0 if ring is None else sum(ring.count(one) > 0 for one in range(day - _DAYS + 1, day + 1))
+        active = sum(workspace.was_active_on(one) for one in range(day - _DAYS + 1, day + 1))
         evidence: Evidence = {
             "trial_end": end,
             "active_days_7d": active,
