@@ -14,6 +14,7 @@ from signals.domains import Domains
 from signals.event import PASSIVE_ROLES, Event, EventType, Role
 from signals.units import DAY_MS
 from tests.signals.billing_reference import BillingNumbers, BillingReference
+from tests.signals.timer_reference import TimerNumbers, TimerReference
 
 Fired = tuple[str, str, str, int]
 
@@ -30,6 +31,7 @@ class Numbers:
     internal_domains: tuple[str, ...] = ()
     internal_users: tuple[str, ...] = ()
     billing: BillingNumbers = field(default_factory=BillingNumbers)
+    timers: TimerNumbers = field(default_factory=TimerNumbers)
 
 
 @dataclass
@@ -70,6 +72,7 @@ class Reference:
         self.ends_fired: dict[str, list[int]] = defaultdict(list)
         self.requests: dict[tuple[str, str], int] = {}
         self.billing = BillingReference(numbers.billing, self.fired)
+        self.timers = TimerReference(numbers.timers, self.fired)
 
     def feed(self, event: Event) -> None:
         """Apply one event."""
@@ -79,8 +82,9 @@ class Reference:
         self.ids[key].append(event.id)
         if event.user_id is None:
             if event.workspace_id is not None:
+                self.timers.move(event.workspace_id, event.time)
                 self._procure(event, event.workspace_id, event.roles)
-                self._bill(event, event.workspace_id, event.roles)
+                self._bill(event, event.workspace_id, event.roles, is_active=False)
             return
         person = self.people[event.user_id]
         if event.email is not None:
@@ -128,6 +132,7 @@ class Reference:
     ) -> None:
         user = event.user_id or ""
         pair = (workspace, user)
+        self.timers.move(workspace, event.time)
         is_active = event.type is EventType.TRACK and not event.passive and not internal
         if Role.MEMBER_REMOVED in roles:
             person.log.append((workspace, "out"))
@@ -144,7 +149,7 @@ class Reference:
         if person.address is not None and not internal:
             self._enterprise(event, workspace, person.address)
         self._procure(event, workspace, roles)
-        self._bill(event, workspace, roles)
+        self._bill(event, workspace, roles, is_active=is_active)
 
     def _members(self, workspace: str) -> list[str]:
         return [
@@ -153,10 +158,14 @@ class Reference:
             if pair[0] == workspace and times and max(times) > max(self.left[pair], default=-1)
         ]
 
-    def _bill(self, event: Event, workspace: str, roles: tuple[Role, ...]) -> None:
+    def _bill(self, event: Event, workspace: str, roles: tuple[Role, ...], *, is_active: bool) -> None:
+        before = len(self.fired)
         members = self._members(workspace)
         signed_up = sum(self.people[user].has_signed_up for user in members)
         self.billing.workspace_event(event, workspace, roles, len(members), signed_up)
+        raised = {signal for signal, *_ in self.fired[before:]}
+        pays = self.billing.pays(workspace)
+        self.timers.applied(event, workspace, roles, raised, is_active=is_active, is_paying=pays)
 
     def _second_user(self, event: Event, workspace: str) -> None:
         if len(self._members(workspace)) >= 2:
@@ -166,6 +175,7 @@ class Reference:
         number = event.time // DAY_MS
         known = self.days[workspace, user]
         newest = max((max(days) for pair, days in self.days.items() if pair[0] == workspace and days), default=number)
+        self.timers.active_day(event, workspace, known, newest)
         if number in known or newest - number >= 90:
             known.add(number)
             return
