@@ -86,7 +86,9 @@ class TimerReference:
                 if history.is_paying:
                     continue
                 day = time // DAY_MS
-                if not any(day - 7 < other <= day for other in history.days):
+                # What is too old to be counted is known no more.
+                newest = max(history.days, default=0)
+                if not any(day - 7 < other <= day and newest - other < 90 for other in history.days):
                     self.idle.add((workspace, event_id))
             self.fired.append((signal, workspace, event_id, time))
 
