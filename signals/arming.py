@@ -114,8 +114,8 @@ def follow_usage(
             change.has_timers = True
     if LIMIT not in awaited or not usage.passed < _WHOLE <= usage.ratio:
         return
-    # As JSON, so that no two of them share a key whatever a metric is called.
-    hit = json.dumps((usage.metric, usage.period), separators=(",", ":"))
+    # As JSON, so that no two of them share a key whatever a metric is called; unescaped, for it is stored.
+    hit = json.dumps((usage.metric, usage.period), separators=(",", ":"), ensure_ascii=False)
     key = f"{LIMIT}|{hit}"
     if key in workspace.timers or workspace.has_fired(LIMIT, hit):
         return
