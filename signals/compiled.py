@@ -91,7 +91,8 @@ class Engine:
         self.watched: dict[int, tuple[str, ...]] = {}
         for rule in self._workspace_rules:
             if rule.window is not None:
-                self.watched[rule.window] = (*self.watched.get(rule.window, ()), rule.name)
+                known = self.watched.get(rule.window, ())
+                self.watched[rule.window] = (*known, rule.name) if rule.looks_back else known
         self.is_wall = config.clock is Clock.WALL
         self.is_gated = bool(config.events.activated)
         self.assumed_activated_before = _first_instant(config)

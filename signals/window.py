@@ -58,8 +58,11 @@ class WindowRing(msgspec.Struct, array_like=True, gc=False):
         if at < 0 or beyond > len(counts) or not counts:
             self._cover(start, stop)
             at, beyond = start - self.first, stop - self.first
-        for index in range(at, beyond):
-            counts[index] += 1
+        if beyond - at == 1:
+            # Most often: who was active the day before raises the one end that is new.
+            counts[at] += 1
+        else:
+            counts[at:beyond] = [count + 1 for count in counts[at:beyond]]
         return range(start, stop)
 
     def forget(self, before: int) -> None:

@@ -319,8 +319,11 @@ def _add_day(
         _note_active_day(workspace, day)
     if newest is None or day > newest:
         newest = workspace.newest_day = day
+        kept_from = newest - KEPT_DAYS
         for window, ring in workspace.rings.items():
-            _forget_ends(workspace, ring, newest - KEPT_DAYS, watched.get(window, ()))
+            for signal in watched.get(window, ()):
+                _note_lowest(workspace, signal, ring, kept_from)
+            ring.forget(kept_from)
     raised = {}
     for window in watched:
         if window not in workspace.rings:
@@ -342,12 +345,10 @@ def _note_active_day(workspace: WorkspaceState, day: int) -> None:
     workspace.active_days = bits.to_bytes((bits.bit_length() + 7) // 8, "little")
 
 
-def _forget_ends(workspace: WorkspaceState, ring: WindowRing, before: int, signals: Iterable[str]) -> None:
+def _note_lowest(workspace: WorkspaceState, signal: str, ring: WindowRing, before: int) -> None:
     # What the ring forgets counts for re-arming as it stood (SIGNALS A9).
-    for signal in signals:
-        last = workspace.fired.get(signal)
-        if last is not None and last.end is not None:
-            low = ring.lowest(after=last.end, before=before)
-            if low is not None:
-                last.low = low if last.low is None else min(last.low, low)
-    ring.forget(before)
+    last = workspace.fired.get(signal)
+    if last is not None and last.end is not None:
+        low = ring.lowest(after=last.end, before=before)
+        if low is not None:
+            last.low = low if last.low is None else min(last.low, low)

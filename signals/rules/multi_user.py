@@ -46,6 +46,7 @@ class MultiUser(WorkspaceRule):
     name = "multi_user"
     kind = Kind.EXPANSION
     triggers = frozenset({Trigger.ACTIVE_DAY})
+    looks_back = True
     play = "Several people depend on it. Offer a team plan and a short session for the whole team."
 
     def __init__(self, params: MultiUserParams) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from math import ceil
+from operator import sub
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
@@ -61,9 +62,14 @@ class SeatGrowth(WorkspaceRule):
         # Before the ring's first end nobody was active, and nothing grows from nobody.
         counts, first, window = ring.counts, ring.first, self.params.window
         start = max(start, first + window)
-        for end in range(start, raised.stop):
-            users, earlier = counts[end - first], counts[end - first - window]
-            if users - earlier >= self._users and self._is_met(users, earlier):
+        if start >= raised.stop:
+            return None
+        now = counts[start - first : raised.stop - first]
+        before = counts[start - first - window : raised.stop - first - window]
+        if max(map(sub, now, before)) < self._users:
+            return None
+        for end, users, earlier in zip(range(start, raised.stop), now, before, strict=True):
+            if self._is_met(users, earlier):
                 return Finding(self._evidence(users, earlier, end), end=end)
         return None
 
