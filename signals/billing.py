@@ -34,6 +34,8 @@ _CALENDAR = {
     "annually": "year",
 }
 _PLAN_CHANGED = Role.PLAN_CHANGED
+# A product has some ten plans; one that makes names of ids must not fill the memory.
+_CACHED_PLANS = 1_000
 
 
 class Plan(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -89,6 +91,11 @@ class PlanStep(msgspec.Struct, frozen=True, gc=False):
     is_paying: bool
     ranks: int | None
 
+    @property
+    def is_upgrade(self) -> bool:
+        """Whether it is from a paid plan to one of a higher rank."""
+        return self.was_paying and self.is_paying and self.ranks is not None and self.ranks > 0
+
 
 class SeatStep(msgspec.Struct, frozen=True, gc=False):
     """The number of seats became another one; `before` is None where it was unknown."""
@@ -128,11 +135,18 @@ class Terms:
         self.fallback = plans.free[0] if plans.free else None
         self._free = frozenset(normal_name(name) for name in plans.free)
         self._ranks = {normal_name(name): rank for rank, name in enumerate(plans.order)}
-        self._days = days
+        self.days = days
+        # Whether a plan is free, by its name as it was written.
+        self._known: dict[str, bool] = {}
 
     def is_free(self, plan: str) -> bool:
         """Whether a plan costs nothing."""
-        return normal_name(plan) in self._free
+        is_free = self._known.get(plan)
+        if is_free is None:
+            if len(self._known) >= _CACHED_PLANS:
+                self._known.clear()
+            is_free = self._known[plan] = normal_name(plan) in self._free
+        return is_free
 
     def is_paying(self, plan: str | None) -> bool:
         """Whether who is on a plan pays for it: it is known, and not free."""
@@ -150,7 +164,7 @@ class Terms:
         unit = _MONTH if period is None else _CALENDAR.get(period.strip().casefold())
         if unit is None:
             return period or ""
-        day = day_iso(self._days.day_of(time))
+        day = day_iso(self.days.day_of(time))
         if unit == "week":
             year, week, _ = date.fromisoformat(day).isocalendar()
             return f"{year}-W{week:02d}"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from signals import alerting, waiting
+from signals.arming import LIMIT
 from signals.champions import CHAMPION, uncrown
 from signals.codec import encode_state
 from signals.config import MAX_CHARS
@@ -98,7 +99,8 @@ def bound_workspace(case: Case, room: int) -> None:
             lambda: _drop_first(workspace.custom),
             lambda: _drop_first(workspace.custom_rings),
             lambda: _forget_firing(workspace),
-            lambda: _drop_first(workspace.timers),
+            lambda: _drop_first_limit(workspace),
+            lambda: _drop_first_custom(case),
             lambda: _close_alert(case),
             lambda: _expire(case, policy.quiet),
             lambda: _expire(case, policy.held),
@@ -124,6 +126,23 @@ def _drop_first(entries: dict[str, V]) -> bool:
     for key in list(entries)[: _part(len(entries))]:
         del entries[key]
     return bool(entries)
+
+
+def _drop_first_limit(workspace: WorkspaceState) -> bool:
+    """Cease to wait for a part of the limits that were hit, those set first; of other timers there is one each."""
+    hit = [key for key in workspace.timers if key.startswith(f"{LIMIT}|")]
+    for key in hit[: _part(len(hit))]:
+        del workspace.timers[key]
+    return len(hit) > 1
+
+
+def _drop_first_custom(case: Case) -> bool:
+    """Cease to wait for a part of what the config's own signals wait for, that set first."""
+    timers, names = case.workspace.timers, case.engine.config.custom
+    waits = [key for key in timers if rule_of(key) in names]
+    for key in waits[: _part(len(waits))]:
+        del timers[key]
+    return len(waits) > 1
 
 
 def _drop_oldest(entries: list[V]) -> bool:

@@ -11,6 +11,7 @@ from signals.rule import Scope
 from signals.rules.activated import Activated
 from signals.rules.activation_stalled import ActivationStalled
 from signals.rules.cancelled import Cancelled
+from signals.rules.champion_left import ChampionLeft
 from signals.rules.converted_to_paid import ConvertedToPaid
 from signals.rules.custom_absence import CustomUserAbsence, CustomWorkspaceAbsence
 from signals.rules.custom_count import CustomUserCount, CustomWorkspaceCount
@@ -21,20 +22,24 @@ from signals.rules.first_invite import FirstInvite
 from signals.rules.gated_feature import GatedFeature
 from signals.rules.habit_formed import HabitFormed
 from signals.rules.hand_raised import HandRaised
+from signals.rules.limit_hit_no_upgrade import LimitHitNoUpgrade
 from signals.rules.multi_user import MultiUser
 from signals.rules.plan_downgraded import PlanDowngraded
 from signals.rules.plan_upgraded import PlanUpgraded
 from signals.rules.power_user import PowerUser
 from signals.rules.pql import Pql
 from signals.rules.procurement import Procurement
+from signals.rules.seat_growth import SeatGrowth
 from signals.rules.seat_limit import SeatLimit
 from signals.rules.seats_added import SeatsAdded
 from signals.rules.seats_removed import SeatsRemoved
 from signals.rules.second_user import SecondUser
 from signals.rules.signed_up import SignedUp
+from signals.rules.trial_ending import TrialEnding
 from signals.rules.usage_drop import UsageDrop
 from signals.rules.usage_limit import UsageLimit
 from signals.rules.usage_spike import UsageSpike
+from signals.rules.went_silent import WentSilent
 from signals.score import Scoring
 
 if TYPE_CHECKING:
@@ -100,6 +105,7 @@ def catalogue(config: Config, domains: Domains, terms: Terms, days: Days) -> Cat
     workspaces: dict[WorkspaceRule, bool] = {
         SecondUser(params.second_user): params.second_user.enabled,
         MultiUser(params.multi_user): params.multi_user.enabled,
+        SeatGrowth(params.seat_growth): params.seat_growth.enabled,
         EnterpriseDomain(params.enterprise_domain, domains): params.enterprise_domain.enabled,
         Procurement(params.procurement): params.procurement.enabled,
         UsageLimit(params.usage_limit): params.usage_limit.enabled,
@@ -112,13 +118,18 @@ def catalogue(config: Config, domains: Domains, terms: Terms, days: Days) -> Cat
         SeatsAdded(params.seats_added): params.seats_added.enabled,
         SeatsRemoved(params.seats_removed): params.seats_removed.enabled,
         Cancelled(params.cancelled): params.cancelled.enabled,
+        ChampionLeft(params.champion_left, terms): params.champion_left.enabled,
     }
     user_timers: dict[UserTimer, bool] = {
         # Where nothing is an activation, everybody would have stalled (SIGNALS A5).
         ActivationStalled(params.activation_stalled): params.activation_stalled.enabled
         and bool(config.events.activated),
     }
-    workspace_timers: dict[WorkspaceTimer, bool] = {}
+    workspace_timers: dict[WorkspaceTimer, bool] = {
+        WentSilent(params.went_silent, terms): params.went_silent.enabled,
+        TrialEnding(params.trial_ending, terms): params.trial_ending.enabled,
+        LimitHitNoUpgrade(params.limit_hit_no_upgrade): params.limit_hit_no_upgrade.enabled,
+    }
     custom_users: dict[UserRule, bool] = {}
     custom_workspaces: dict[WorkspaceRule, bool] = {}
     # By name, so that the order in which a file lists them changes nothing.

@@ -43,8 +43,6 @@ _CACHED_ADDRESSES = 100_000
 _NAMESPACE_BYTES = NAMESPACE.bytes
 # The two highest bits of this digit of an id are 1 and 0 (RFC 9562, 4.1).
 _VARIANTS = {digit: f"{int(digit, 16) & 3 | 8:x}" for digit in "0123456789abcdef"}
-# As long a champion is silent before his workspace is told: the default of signals.champion_left.after.
-_CHAMPION_AFTER = timedelta(days=14)
 # In the order of the key of `Engine.for_fact`.
 _CAUSES = (
     Trigger.MEMBERS,
@@ -105,7 +103,8 @@ class Engine:
         self.watched: dict[int, tuple[str, ...]] = {}
         for rule in self._workspace_rules:
             if rule.window is not None:
-                self.watched[rule.window] = (*self.watched.get(rule.window, ()), rule.name)
+                known = self.watched.get(rule.window, ())
+                self.watched[rule.window] = (*known, rule.name) if rule.looks_back else known
         self.is_wall = config.clock is Clock.WALL
         self.is_gated = bool(config.events.activated)
         self.assumed_activated_before = _first_instant(config)
@@ -113,7 +112,7 @@ class Engine:
         self.origins = limits.origins
         self.workspace_room = workspace_room(limits)
         self.may_stall = STALLED in self.user_timers
-        self.champion_after_ms = milliseconds(_CHAMPION_AFTER)
+        self.champion_after_ms = milliseconds(config.signals.champion_left.after)
         alerts, hours = config.alerts, config.policy.quiet_hours
         self.alert_cooldown_ms = milliseconds(alerts.cooldown)
         self.max_age_ms = {name: milliseconds(alerts.max_age_for(name)) for name in self.by_name}

@@ -354,7 +354,7 @@ def _apply_to_workspace(  # noqa: C901, PLR0912 - flat: a case is made only wher
             _bound(case)
             fired_before = len(out.signals)
     elif kind in _ASKING:
-        apply_fact(workspace, fact, engine.watched, engine.terms)
+        apply_fact(workspace, fact, engine.watched, engine.terms, engine.workspace_timers)
         policy.answer(_case(workspace, fact, muted, engine, out), fact, place.partition, place.position)
         return
     elif kind is _CARRIED:
@@ -366,7 +366,7 @@ def _apply_to_workspace(  # noqa: C901, PLR0912 - flat: a case is made only wher
     was_open = workspace.policy.activated_at is not None or policy.is_open(workspace, engine)
     # Nothing else tells anything about the company.
     company = company_of(workspace) if fact.profile is not None or fact.type is _GROUP else None
-    change = apply_fact(workspace, fact, engine.watched, engine.terms)
+    change = apply_fact(workspace, fact, engine.watched, engine.terms, engine.workspace_timers)
     if fact.customs:
         day = engine.days.day_of(fact.time)
         change = take_customs_of_workspace(workspace, fact, change, day, engine.customs)
@@ -375,7 +375,9 @@ def _apply_to_workspace(  # noqa: C901, PLR0912 - flat: a case is made only wher
     has_opened = not was_open and policy.is_open(workspace, engine)
     if change.plan is not None and workspace.has_converted(change.plan):
         policy.close(_case(workspace, fact, muted, engine, out), "converted")
-    if kind is _OBSERVED or fact.champion is not None or fact.core:
+    if kind is _OBSERVED or fact.champion is not None:
+        if change.has_forgotten:
+            out.notes.append(Note.FIRING_FORGOTTEN)
         if change.usage is not None:
             _take_in_usage(change, change.usage, _case(workspace, fact, muted, engine, out))
         asked = engine.for_fact(fact, change)
@@ -392,7 +394,9 @@ def _apply_to_workspace(  # noqa: C901, PLR0912 - flat: a case is made only wher
         policy.judge(case, firings, has_opened=has_opened, is_asked=fact.is_asked)
         _bound(case)
     elif change.has_timers:
-        policy.set_due(_case(workspace, fact, muted, engine, out))
+        case = _case(workspace, fact, muted, engine, out)
+        policy.set_due(case)
+        _bound(case)
 
 
 def _bound(case: Case) -> None:
@@ -403,10 +407,8 @@ def _bound(case: Case) -> None:
 
 
 def _take_in_usage(change: Change, usage: UsageStep, case: Case) -> None:
-    if usage.has_forgotten:
+    if usage.has_forgotten or change.has_dropped:
         case.out.notes.append(Note.METRIC_FORGOTTEN)
-    if change.has_forgotten:
-        case.out.notes.append(Note.FIRING_FORGOTTEN)
     if usage.passed == NOTHING_PASSED:
         # A metric or a period that is new here.
         _bound(case)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 MAX_STATE_BYTES = 64_000
 UTF8_BYTES = 4
 # What may be added to a workspace without anybody looking: rings, times and counts, its domain, its volume, the memory
-# and the points of signals without a key; beside its name, its plan and where its user went.
+# and the points of signals without a key; beside its name, its plan, where its user went and its newest active event.
 _UNWATCHED_BYTES = 10_000
 
 

@@ -170,6 +170,8 @@ class WorkspaceRule(Rule):
 
     scope = Scope.WORKSPACE
     triggers: ClassVar[frozenset[Role | Trigger]]
+    # Whether it looks at ends of its ring that lie between its last firing and now, however long ago.
+    looks_back: ClassVar[bool] = False
 
     @property
     def window(self) -> int | None:

@@ -112,6 +112,7 @@ _PRIORITIES = {
     "seat_limit": Priority.HIGH,
     "usage_limit": Priority.HIGH,
     "usage_drop": Priority.HIGH,
+    "trial_ending": Priority.HIGH,
     "seats_removed": Priority.LOW,
 }
 
@@ -133,6 +134,11 @@ class Route(Section):
         "usage_limit",
         "pql",
         "expansion_ready",
+        "trial_ending",
+        "went_silent",
+        "champion_left",
+        "limit_hit_no_upgrade",
+        "seat_growth",
         "gated_feature",
         "usage_spike",
         "usage_drop",

@@ -13,6 +13,7 @@ from signals.product import Section
 from signals.rules.activated import ActivatedParams
 from signals.rules.activation_stalled import ActivationStalledParams
 from signals.rules.cancelled import CancelledParams
+from signals.rules.champion_left import ChampionLeftParams
 from signals.rules.converted_to_paid import ConvertedToPaidParams
 from signals.rules.enterprise_domain import EnterpriseDomainParams
 from signals.rules.expansion_ready import ExpansionReadyParams
@@ -20,20 +21,24 @@ from signals.rules.first_invite import FirstInviteParams
 from signals.rules.gated_feature import GatedFeatureParams
 from signals.rules.habit_formed import HabitFormedParams
 from signals.rules.hand_raised import HandRaisedParams
+from signals.rules.limit_hit_no_upgrade import LimitHitNoUpgradeParams
 from signals.rules.multi_user import MultiUserParams
 from signals.rules.plan_downgraded import PlanDowngradedParams
 from signals.rules.plan_upgraded import PlanUpgradedParams
 from signals.rules.power_user import PowerUserParams
 from signals.rules.pql import PqlParams
 from signals.rules.procurement import ProcurementParams
+from signals.rules.seat_growth import SeatGrowthParams
 from signals.rules.seat_limit import SeatLimitParams
 from signals.rules.seats_added import SeatsAddedParams
 from signals.rules.seats_removed import SeatsRemovedParams
 from signals.rules.second_user import SecondUserParams
 from signals.rules.signed_up import SignedUpParams
+from signals.rules.trial_ending import TrialEndingParams
 from signals.rules.usage_drop import UsageDropParams
 from signals.rules.usage_limit import UsageLimitParams
 from signals.rules.usage_spike import UsageSpikeParams
+from signals.rules.went_silent import WentSilentParams
 
 
 class Signals(Section):
@@ -49,12 +54,15 @@ class Signals(Section):
     gated_feature: GatedFeatureParams = GatedFeatureParams()
     second_user: SecondUserParams = SecondUserParams()
     multi_user: MultiUserParams = MultiUserParams()
+    seat_growth: SeatGrowthParams = SeatGrowthParams()
     enterprise_domain: EnterpriseDomainParams = EnterpriseDomainParams()
     procurement: ProcurementParams = ProcurementParams()
     usage_limit: UsageLimitParams = UsageLimitParams()
     seat_limit: SeatLimitParams = SeatLimitParams()
     usage_spike: UsageSpikeParams = UsageSpikeParams()
     usage_drop: UsageDropParams = UsageDropParams()
+    went_silent: WentSilentParams = WentSilentParams()
+    trial_ending: TrialEndingParams = TrialEndingParams()
     converted_to_paid: ConvertedToPaidParams = ConvertedToPaidParams()
     plan_upgraded: PlanUpgradedParams = PlanUpgradedParams()
     plan_downgraded: PlanDowngradedParams = PlanDowngradedParams()
@@ -63,6 +71,8 @@ class Signals(Section):
     cancelled: CancelledParams = CancelledParams()
     pql: PqlParams = PqlParams()
     expansion_ready: ExpansionReadyParams = ExpansionReadyParams()
+    limit_hit_no_upgrade: LimitHitNoUpgradeParams = LimitHitNoUpgradeParams()
+    champion_left: ChampionLeftParams = ChampionLeftParams()
 
 
 def check_signal(name: str, custom: Collection[str] = ()) -> None:

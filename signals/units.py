@@ -60,6 +60,12 @@ def format_duration(value: timedelta) -> str:
     return f"{seconds:g}s"
 
 
+def seconds(value: timedelta) -> int | float:
+    """A duration as people read it in evidence: whole seconds without a fraction."""
+    exact = value / timedelta(seconds=1)
+    return int(exact) if exact.is_integer() else exact
+
+
 def milliseconds(value: timedelta) -> int:
     """A duration in whole milliseconds."""
     return value // timedelta(milliseconds=1)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _NEVER = -(2**62)
 _NOTHING: Added = ()
 # Looking a member up in its enum costs more than the comparison.
+_SILENT = "went_silent"
 _TRACK, _PAGE, _ENTERPRISE = EventType.TRACK, EventType.PAGE, DomainKind.ENTERPRISE
 
 
@@ -102,7 +103,7 @@ def take_usual_event(  # noqa: C901, PLR0911, PLR0912 - flat: a call less per ev
 
 def take_pulse(workspace: WorkspaceState, pulse: Pulse) -> bool:
     """
-    Fold a pulse that makes nothing due and opens no gate into its workspace.
+    Fold a pulse that makes nothing due, opens no gate and sets no timer into its workspace.
 
     Returns:
         False if it may do so, and then nothing has been changed.
@@ -110,5 +111,10 @@ def take_pulse(workspace: WorkspaceState, pulse: Pulse) -> bool:
     time, since, due = pulse.time, workspace.since, workspace.due
     if since is None or time < since or (due is not None and due < time):
         return False
+    if pulse.event_id is not None and (workspace.active_at is None or time > workspace.active_at):
+        if _SILENT in workspace.fired and _SILENT not in workspace.timers:
+            # It was told of, and may be waited for anew.
+            return False
+        workspace.active_at, workspace.active_event, workspace.active_source = time, pulse.event_id, pulse.cause
     workspace.until = max(workspace.until, time)
     return True

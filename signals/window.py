@@ -6,8 +6,8 @@ import msgspec
 
 # A user-day this much older than the workspace's newest active day changes no window end (SIGNALS A9).
 TOO_OLD_DAYS = 90
-# The oldest end still judged is newest - 89, and `seat_growth` compares it with the end 14 days before.
-KEPT_DAYS = TOO_OLD_DAYS - 1 + 14
+# The oldest end still judged is newest - 89; `seat_growth` compares it with the end a window before, 28 days at most.
+KEPT_DAYS = TOO_OLD_DAYS - 1 + 28
 
 
 class WindowRing(msgspec.Struct, array_like=True, gc=False):
@@ -53,9 +53,16 @@ class WindowRing(msgspec.Struct, array_like=True, gc=False):
         stop = day + window if following is None else min(day + window, following)
         if start >= stop:
             return range(0)
-        self._cover(start, stop)
-        for index in range(start - self.first, stop - self.first):
-            self.counts[index] += 1
+        counts = self.counts
+        at, beyond = start - self.first, stop - self.first
+        if at < 0 or beyond > len(counts) or not counts:
+            self._cover(start, stop)
+            at, beyond = start - self.first, stop - self.first
+        if beyond - at == 1:
+            # Most often: who was active the day before raises the one end that is new.
+            counts[at] += 1
+        else:
+            counts[at:beyond] = [count + 1 for count in counts[at:beyond]]
         return range(start, stop)
 
     def forget(self, before: int) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
+from signals import arming
+from signals.arming import Trial
 from signals.billing import (
     NOTHING_PASSED,
     Billing,
@@ -16,6 +18,7 @@ from signals.billing import (
     UsageStep,
     move_plan,
     move_seats,
+    number,
     report_usage,
 )
 from signals.domains import DomainKind
@@ -35,13 +38,6 @@ class Pending(msgspec.Struct, array_like=True, frozen=True, gc=False):
     signal_id: str
     why: tuple[Why, ...]
     time: int
-
-
-class Trial(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """The trial in force: its end, and the event time of the `trial_started` that named it first."""
-
-    end: int
-    started: int
 
 
 class Recent(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -86,6 +82,7 @@ _STORED_AS = {
     "billing": "b",
     "policy": "p",
     "timers": "tm",
+    "active_days": "ad",
     "active_at": "aa",
     "active_event": "ae",
     "active_source": "as",
@@ -154,6 +151,8 @@ class WorkspaceState(FiredState, omit_defaults=True, forbid_unknown_fields=True,
     billing: Billing = msgspec.field(default_factory=Billing)
     policy: PolicyState = msgspec.field(default_factory=PolicyState)
     timers: dict[str, Timer] = msgspec.field(default_factory=dict)
+    # Bit i, little-endian: somebody was active on the day `newest_day` - i.
+    active_days: bytes = b""
     # Its newest active event: when, which, and where it stands.
     active_at: int | None = None
     active_event: str = ""
@@ -179,6 +178,11 @@ class WorkspaceState(FiredState, omit_defaults=True, forbid_unknown_fields=True,
     def has_converted(self, step: PlanStep) -> bool:
         """Whether it pays now and did not; from an unknown plan only if we saw it come into being (SIGNALS A4)."""
         return step.is_paying and not step.was_paying and (step.before is not None or self.creation_seen)
+
+    def was_active_on(self, day: int) -> bool:
+        """Whether anybody was active on a day; of days too old to be counted nothing is known."""
+        back = None if self.newest_day is None else self.newest_day - day
+        return back is not None and back >= 0 and bool(int.from_bytes(self.active_days, "little") >> back & 1)
 
     @property
     def seats_used(self) -> float | None:
@@ -206,6 +210,8 @@ class Change(msgspec.Struct, gc=False):
     has_forgotten: bool = False
     # A timer was set or taken away.
     has_timers: bool = False
+    # The timer of another limit has made room.
+    has_dropped: bool = False
     # What the rules over signals look at has changed although nothing fired.
     is_derived: bool = False
     custom: CustomChange | None = None
@@ -226,10 +232,18 @@ _TELLING: dict[DomainKind | None, int] = {
     DomainKind.ENTERPRISE: 3,
 }
 _OF_COMPANIES = frozenset({DomainKind.ACADEMIC, DomainKind.CORPORATE, DomainKind.ENTERPRISE})
-_SEAT_LIMIT, _USAGE_LIMIT = "seat_limit", "usage_limit"
+_DAY_MASK = (1 << TOO_OLD_DAYS) - 1
+_TRIAL_ROLES = frozenset({Role.TRIAL_STARTED, Role.TRIAL_ENDED})
+_SEAT_LIMIT, _USAGE_LIMIT, _CHAMPION_LEFT = "seat_limit", "usage_limit", "champion_left"
 
 
-def apply_fact(workspace: WorkspaceState, fact: Fact, watched: Mapping[int, Iterable[str]], terms: Terms) -> Change:
+def apply_fact(
+    workspace: WorkspaceState,
+    fact: Fact,
+    watched: Mapping[int, Iterable[str]],
+    terms: Terms,
+    awaited: Collection[str],
+) -> Change:
     """
     Fold a fact into its workspace.
 
@@ -238,47 +252,59 @@ def apply_fact(workspace: WorkspaceState, fact: Fact, watched: Mapping[int, Iter
         fact: A fact that its fence has admitted.
         watched: By window length in use, the signals that look back at ends after their last firing.
         terms: How plans and periods are read.
+        awaited: The timer rules that are on.
     """
     workspace.signed_up_members += fact.signed_up
     if fact.profile is not None:
         _learn(workspace, fact.profile)
+    # Only here a user becomes a new key.
+    has_forgotten = fact.champion is not None and workspace.forget_firings(_CHAMPION_LEFT, terms.fired_keys)
     if fact.kind is _MOVED:
         workspace.moved_to = fact.target
     if fact.core:
         workspace.volume = add_core(workspace.volume, fact.core)
     if fact.kind is not _OBSERVED:
-        return _NO_CHANGE
+        return Change(has_forgotten=True) if has_forgotten else _NO_CHANGE
     if workspace.since is None or fact.time < workspace.since:
         workspace.since = fact.time
     workspace.until = max(workspace.until, fact.time)
     workspace.members += fact.joined
     if fact.type is _GROUP:
-        name = fact.traits.get("name")
-        if isinstance(name, str) and name.strip():
-            workspace.name = name.strip()
+        _learn_traits(workspace, fact)
+    is_armed = fact.active and arming.note_activity(workspace, fact.time, fact.event_id, fact.cause, terms, awaited)
     raised = _add_day(workspace, fact.day, fact.prev, fact.next, watched) if fact.day is not None else None
     if fact.roles or fact.joined or fact.type is _GROUP:
-        return _bill(workspace, fact, raised or {}, terms)
-    return _NO_CHANGE if raised is None else Change(raised)
+        change = Change(raised or {}, has_forgotten=has_forgotten, has_timers=is_armed)
+        _bill(workspace, fact, change, terms, awaited)
+        return change
+    if raised is None and not (is_armed or has_forgotten):
+        return _NO_CHANGE
+    return Change(raised or {}, has_forgotten=has_forgotten, has_timers=is_armed)
 
 
-def _bill(workspace: WorkspaceState, fact: Fact, raised: Mapping[int, range], terms: Terms) -> Change:
-    change = Change(raised)
-    roles = fact.roles
+def _bill(workspace: WorkspaceState, fact: Fact, change: Change, terms: Terms, awaited: Collection[str]) -> None:
+    roles, billing, before = fact.roles, workspace.billing, workspace.billing.plan
     if _CREATED in roles:
         workspace.is_created = True
     if _PLAN_CHANGED in roles or (fact.type is _GROUP and fact.traits):
-        change.plan = move_plan(workspace.billing, fact, terms)
-        change.seats = move_seats(workspace.billing, fact)
+        change.plan = move_plan(billing, fact, terms)
+        change.seats = move_seats(billing, fact)
         change.is_derived = change.plan is not None and change.plan.is_paying and not change.plan.was_paying
     if _USAGE_REPORTED in roles:
-        change.usage = report_usage(workspace.billing, fact, terms)
-        if change.usage is not None and change.usage.passed == NOTHING_PASSED:
-            # Only a new metric or period brings new keys.
-            change.has_forgotten = workspace.forget_firings(_USAGE_LIMIT, terms.fired_keys)
+        change.usage = report_usage(billing, fact, terms)
+        if change.usage is not None:
+            if change.usage.passed == NOTHING_PASSED:
+                # Only a new metric or period brings new keys.
+                change.has_forgotten |= workspace.forget_firings(_USAGE_LIMIT, terms.fired_keys)
+                change.has_forgotten |= workspace.forget_firings(arming.LIMIT, terms.fired_keys)
+            arming.follow_usage(workspace, fact, change.usage, change, terms, awaited)
+    if billing.plan is not before:
+        # After the use: who hits a limit and upgrades by the same event has upgraded.
+        arming.follow_plan(workspace, fact, before, change, terms, awaited)
+    if not _TRIAL_ROLES.isdisjoint(roles):
+        arming.follow_trial(workspace, fact, change, terms, awaited)
     if fact.joined or change.seats is not None:
         _note_seats_used(workspace)
-    return change
 
 
 def _note_seats_used(workspace: WorkspaceState) -> None:
@@ -286,6 +312,15 @@ def _note_seats_used(workspace: WorkspaceState) -> None:
     fired, used = workspace.fired.get(_SEAT_LIMIT), workspace.seats_used
     if fired is not None and used is not None:
         fired.low = used if fired.low is None else min(fired.low, used)
+
+
+def _learn_traits(workspace: WorkspaceState, fact: Fact) -> None:
+    """Take in what a group call says of the company."""
+    name, employees = fact.traits.get("name"), number(fact.traits.get("employees"))
+    if isinstance(name, str) and name.strip():
+        workspace.name = name.strip()
+    if employees is not None:
+        workspace.employees = employees
 
 
 def _learn(workspace: WorkspaceState, profile: Profile) -> None:
@@ -307,10 +342,15 @@ def _add_day(
     newest = workspace.newest_day
     if newest is not None and newest - day >= TOO_OLD_DAYS:
         return {}
+    if day != newest:
+        _note_active_day(workspace, day)
     if newest is None or day > newest:
         newest = workspace.newest_day = day
+        kept_from = newest - KEPT_DAYS
         for window, ring in workspace.rings.items():
-            _forget_ends(workspace, ring, newest - KEPT_DAYS, watched.get(window, ()))
+            for signal in watched.get(window, ()):
+                _note_lowest(workspace, signal, ring, kept_from)
+            ring.forget(kept_from)
     raised = {}
     for window in watched:
         if window not in workspace.rings:
@@ -320,12 +360,22 @@ def _add_day(
     return raised
 
 
-def _forget_ends(workspace: WorkspaceState, ring: WindowRing, before: int, signals: Iterable[str]) -> None:
+def _note_active_day(workspace: WorkspaceState, day: int) -> None:
+    newest = workspace.newest_day
+    if newest is None:
+        bits = 1
+    else:
+        # The newest is one of them: a state that was stored before they were kept knows no other.
+        bits = int.from_bytes(workspace.active_days, "little") | 1
+        bits = bits << (day - newest) | 1 if day > newest else bits | 1 << (newest - day)
+    bits &= _DAY_MASK
+    workspace.active_days = bits.to_bytes((bits.bit_length() + 7) // 8, "little")
+
+
+def _note_lowest(workspace: WorkspaceState, signal: str, ring: WindowRing, before: int) -> None:
     # What the ring forgets counts for re-arming as it stood (SIGNALS A9).
-    for signal in signals:
-        last = workspace.fired.get(signal)
-        if last is not None and last.end is not None:
-            low = ring.lowest(after=last.end, before=before)
-            if low is not None:
-                last.low = low if last.low is None else min(last.low, low)
-    ring.forget(before)
+    last = workspace.fired.get(signal)
+    if last is not None and last.end is not None:
+        low = ring.lowest(after=last.end, before=before)
+        if low is not None:
+            last.low = low if last.low is None else min(last.low, low)

@@ -46,6 +46,7 @@ class MultiUser(WorkspaceRule):
     name = "multi_user"
     kind = Kind.EXPANSION
     triggers = frozenset({Trigger.ACTIVE_DAY})
+    looks_back = True
     play = "Several people depend on it. Offer a team plan and a short session for the whole team."
 
     def __init__(self, params: MultiUserParams) -> None:
@@ -87,6 +88,15 @@ class MultiUser(WorkspaceRule):
             return True
         lowest = ring.lowest(after=last.end, before=end)
         return lowest is not None and lowest <= self.params.rearm_at
+
+    def gap(self, workspace: WorkspaceState, now: int, day: int) -> str | None:  # noqa: ARG002
+        """Count the active users that are missing: first for it to be armed again, then for it to fire."""
+        ring, last, window = workspace.rings.get(self.params.window), workspace.fired.get(self.name), self.params.window
+        users = 0 if ring is None else ring.count(day)
+        if ring is not None and users > self.params.rearm_at and not self._is_armed(ring, last, day):
+            return f"armed again by {self.params.rearm_at} or fewer active users within {window} days, {users} now"
+        missing = self.params.active_users - users
+        return f"{missing} more active user{'s' if missing > 1 else ''} within {window} days" if missing > 0 else None
 
     def still_holds(self, workspace: WorkspaceState, day: int) -> bool:
         """The team is still there as long as the signal would not be armed again."""

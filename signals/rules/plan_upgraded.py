@@ -29,7 +29,7 @@ class PlanUpgraded(WorkspaceRule):
     def judge(self, workspace: WorkspaceState, fact: Fact, change: Change) -> Finding | None:  # noqa: ARG002
         """Fire if both plans are paid and ranked, and the new one is higher (SIGNALS A22)."""
         step = change.plan
-        if step is None or not (step.was_paying and step.is_paying) or step.ranks is None or step.ranks <= 0:
+        if step is None or not step.is_upgrade:
             return None
         return Finding({"plan": step.after, "previous_plan": step.before})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import count
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
@@ -62,6 +63,22 @@ class SeatLimit(WorkspaceRule):
         """It is over once enough seats are free again."""
         seats, used = workspace.billing.seats, workspace.seats_used
         return seats is not None and used is not None and self._is_met(seats.count, used)
+
+    def gap(self, workspace: WorkspaceState, now: int, day: int) -> str | None:  # noqa: ARG002
+        """Count the members that are missing."""
+        seats = workspace.billing.seats
+        if seats is None:
+            return "the number of seats is not known"
+        if seats.count < self.params.min_seats:
+            return f"at least {self.params.min_seats} seats"
+        # Not rounded by multiplying: the ratio is what is compared.
+        wanted = next(
+            n for n in count(int(self.params.ratio * seats.count) - 1) if n / seats.count >= self.params.ratio
+        )
+        missing = wanted - workspace.members
+        if missing <= 0:
+            return None
+        return f"{missing} more member{'s' if missing > 1 else ''} until {self.params.ratio:g} of {seats.count:g} seats"
 
     def headline(self, evidence: Evidence) -> str:
         """Say it."""

@@ -34,6 +34,13 @@ class SecondUser(WorkspaceRule):
             return None
         return Finding({"members": workspace.members})
 
+    def gap(self, workspace: WorkspaceState, now: int, day: int) -> str | None:  # noqa: ARG002
+        """Count the members that are missing."""
+        missing = _MEMBERS - workspace.members
+        if self.name in workspace.fired or missing <= 0:
+            return None
+        return f"{missing} more member{'s' if missing > 1 else ''}"
+
     def headline(self, evidence: Evidence) -> str:  # noqa: ARG002
         """Say it."""
         return "a second person joined"

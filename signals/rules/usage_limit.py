@@ -66,6 +66,19 @@ class UsageLimit(WorkspaceRule):
         # As JSON, so that no two of them share a key whatever a metric is called.
         return Finding(evidence, key=json.dumps((report.metric, report.period, level), separators=(",", ":")))
 
+    def gap(self, workspace: WorkspaceState, now: int, day: int) -> str | None:  # noqa: ARG002
+        """Tell of the metric that is closest to its next level how much of its limit is left until then."""
+        ways = [
+            (level - report.used / report.limit, metric, level)
+            for metric, report in workspace.billing.usage.items()
+            for level in self.params.levels
+            if level > report.passed
+        ]
+        if not ways:
+            return None
+        left, metric, level = min(ways)
+        return f"{left:.2g} of the limit{f' of {metric}' if metric else ''} left until {level:g}"
+
     def headline(self, evidence: Evidence) -> str:
         """Say it, by the name of the metric where it has one."""
         return f"{evidence['used']} of {evidence['limit']} {evidence['metric'] or 'units of the limit'} used"

@@ -153,6 +153,10 @@ class BillingReference:
         if paid and pays and len(ranks) == 2 and ranks[0] != ranks[1]:
             self._fire("plan_upgraded" if ranks[1] > ranks[0] else "plan_downgraded", workspace, event)
 
+    def pays(self, workspace: str) -> bool:
+        """Whether a workspace pays now."""
+        return bool(self._pays(current(self.accounts[workspace].plans)))
+
     def _pays(self, plan: Scalar | None) -> bool | None:
         return None if plan is None else plain(str(plan)) not in {plain(name) for name in self.numbers.free}
 

@@ -87,13 +87,18 @@ class Producer:
         return {"event": "Feature Gated", "properties": {"feature": self._twice("feature")}}
 
     def _usage(self) -> Record:
-        used = {"used": self._random.randrange(100), "limit": 100}
+        used = {"used": self._random.randrange(130), "limit": 100}
         return {"event": "Usage Reported", "properties": {"metric": self.new(), "period": self.new(), **used}}
 
     def _plan(self) -> Record:
         seats = self._random.randrange(1, 50)
         changed = {"plan": self.new(), "seats": seats, "mrr": self.new(), "currency": self.new()}
         return {"event": "Plan Changed", "properties": changed}
+
+    def _trial(self) -> Record:
+        self._number += 1
+        end = (MONDAY + (self._number + 30) * 24 * HOUR) // 1_000
+        return {"event": "Trial Started", "properties": {"trial_end_date": end, "trial_plan_name": self.new()}}
 
     def _group(self) -> Record:
         return {"type": "group", "groupId": self._subject("w", self._workspaces), "traits": {"name": self.new()}}
@@ -110,7 +115,17 @@ class Producer:
         waiting: dict[str, str] = self.__dict__.setdefault("_waiting", {})
         return waiting.pop(kind) if kind in waiting else waiting.setdefault(kind, self.new())
 
-    kinds: tuple[Callable[[Producer], Record], ...] = (_name, _feature, _feature, _usage, _plan, _group, _role, _member)
+    kinds: tuple[Callable[[Producer], Record], ...] = (
+        _name,
+        _feature,
+        _feature,
+        _usage,
+        _plan,
+        _trial,
+        _group,
+        _role,
+        _member,
+    )
 
 
 def events(config: Config, records: Iterator[Record]) -> Iterator[Event]:

@@ -14,6 +14,7 @@ from signals.domains import Domains
 from signals.event import PASSIVE_ROLES, Event, EventType, Role
 from signals.units import DAY_MS
 from tests.signals.billing_reference import BillingNumbers, BillingReference
+from tests.signals.timer_reference import TimerNumbers, TimerReference
 from tests.signals.user_reference import UserNumbers, UserReference
 
 Fired = tuple[str, str, str, int]
@@ -32,6 +33,7 @@ class Numbers:
     internal_users: tuple[str, ...] = ()
     billing: BillingNumbers = field(default_factory=BillingNumbers)
     users: UserNumbers = field(default_factory=UserNumbers)
+    timers: TimerNumbers = field(default_factory=TimerNumbers)
 
 
 @dataclass
@@ -73,6 +75,7 @@ class Reference:
         self.requests: dict[tuple[str, str], int] = {}
         self.billing = BillingReference(numbers.billing, self.fired)
         self.users = UserReference(numbers.users, self.fired)
+        self.timers = TimerReference(numbers.timers, self.fired)
 
     def feed(self, event: Event) -> None:
         """Apply one event."""
@@ -82,8 +85,9 @@ class Reference:
         self.ids[key].append(event.id)
         if event.user_id is None:
             if event.workspace_id is not None:
+                self.timers.move(event.workspace_id, event.time)
                 self._procure(event, event.workspace_id, event.roles)
-                self._bill(event, event.workspace_id, event.roles)
+                self._bill(event, event.workspace_id, event.roles, is_active=False)
             return
         person = self.people[event.user_id]
         self.users.event_comes(event.user_id, event.time)
@@ -135,6 +139,7 @@ class Reference:
     ) -> None:
         user = event.user_id or ""
         pair = (workspace, user)
+        self.timers.move(workspace, event.time)
         is_active = event.type is EventType.TRACK and not event.passive and not internal
         if Role.MEMBER_REMOVED in roles:
             person.log.append((workspace, "out"))
@@ -151,7 +156,7 @@ class Reference:
         if person.address is not None and not internal:
             self._enterprise(event, workspace, person.address)
         self._procure(event, workspace, roles)
-        self._bill(event, workspace, roles)
+        self._bill(event, workspace, roles, is_active=is_active)
 
     def _members(self, workspace: str) -> list[str]:
         return [
@@ -160,10 +165,14 @@ class Reference:
             if pair[0] == workspace and times and max(times) > max(self.left[pair], default=-1)
         ]
 
-    def _bill(self, event: Event, workspace: str, roles: tuple[Role, ...]) -> None:
+    def _bill(self, event: Event, workspace: str, roles: tuple[Role, ...], *, is_active: bool) -> None:
+        before = len(self.fired)
         members = self._members(workspace)
         signed_up = sum(self.people[user].has_signed_up for user in members)
         self.billing.workspace_event(event, workspace, roles, len(members), signed_up)
+        raised = {signal for signal, *_ in self.fired[before:]}
+        pays = self.billing.pays(workspace)
+        self.timers.applied(event, workspace, roles, raised, is_active=is_active, is_paying=pays)
 
     def _second_user(self, event: Event, workspace: str) -> None:
         if len(self._members(workspace)) >= 2:
@@ -173,6 +182,7 @@ class Reference:
         number = event.time // DAY_MS
         known = self.days[workspace, user]
         newest = max((max(days) for pair, days in self.days.items() if pair[0] == workspace and days), default=number)
+        self.timers.active_day(event, workspace, known, newest)
         if number in known or newest - number >= 90:
             known.add(number)
             return

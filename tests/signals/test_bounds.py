@@ -73,7 +73,7 @@ def test_a_workspace_of_fifty_thousand_members_is_stored_in_as_many_bytes_as_one
 
     assert river.workspace("acme").members == 50_000
     report(f"{early} bytes with 500 members, {late} with 50,000; {early_us:.1f} us a fact, {late_us:.1f} at the end")
-    # A ring of 103 days and a window, of up to three bytes each, and what waits; no list of members.
+    # Two rings of 117 days and a window, of up to three bytes each, and what waits; no list of members.
     assert late < early + 400
 
 
@@ -155,6 +155,33 @@ def test_reports_that_raise_no_signal_are_bounded_too() -> None:
     assert river.signals == []
     assert Note.STATE_TRIMMED in river.notes
     assert river.largest_state < MAX_STATE_BYTES
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_limits_that_are_hit_and_waited_for_are_bounded_too(enabled: bool, report: Callable[[str], None]) -> None:
+    river = Watched({"limits": LARGEST, "signals": {"usage_limit": {"enabled": enabled}}})
+    longest = "".ljust(1_000, WIDE)
+    river.feed(event("ann", "acme", event_id=f"seen{longest}"), paid := plan_of(f"pays{longest}"))
+
+    for number in range(40):
+        made = usage(f"{number}".ljust(1_000, WIDE), f"{number}".ljust(1_000, WIDE))
+        made.id, made.properties["used"] = f"{number}{longest}", 10
+        river.feed(made)
+    waiting = list(river.workspace("acme").timers)
+    river.feed(Tick(MONDAY + 40 * DAY_MS))
+
+    assert "went_silent" in waiting
+    assert paid.id in {firing.event_id for firing in river.signals if firing.signal == "went_silent"}
+    assert 0 < sum(key.startswith("limit_hit_no_upgrade|") for key in waiting) < 40
+    assert Note.STATE_TRIMMED in river.notes
+    assert river.largest_state < MAX_STATE_BYTES
+    report(f"{river.largest_state:,} bytes the largest state, {len(waiting)} timers")
+
+
+def plan_of(event_id: str) -> Event:
+    made = event(None, "acme", on=MONDAY + 1, roles=[Role.PLAN_CHANGED], name="Plan Changed", event_id=event_id)
+    made.properties = {"plan": "pro"}
+    return made
 
 
 @pytest.mark.parametrize("users", [1, None], ids=["user", "workspace"])

@@ -105,7 +105,7 @@ def test_snapshot_shows_who_is_active_what_fired_and_what_waits() -> None:
 
     shown = json.loads(snapshot_json("acme", river.workspace("acme"), river.engine.scoring))
 
-    assert (shown["workspace_id"], shown["members"], shown["active_users"]) == ("acme", 5, {"7d": 5})
+    assert (shown["workspace_id"], shown["members"], shown["active_users"]) == ("acme", 5, {"7d": 5, "14d": 5})
     assert shown["signals"]["multi_user"] == {"n": 1, "last": "2026-03-02T12:00:00.000Z"}
     assert [held["signal"] for held in shown["held"]] == ["multi_user"]
     assert shown["updated_at"] == "2026-03-02T12:00:00.000Z"

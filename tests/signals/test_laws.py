@@ -25,8 +25,9 @@ from signals.units import DAY_MS
 from signals.user import UserState
 from signals.workspace import WorkspaceState
 from tests.signals.billing_reference import BillingNumbers
-from tests.signals.builders import MONDAY, engine, event
+from tests.signals.builders import MONDAY, engine, event, mark_active
 from tests.signals.reference import Numbers, Reference
+from tests.signals.timer_reference import TimerNumbers
 
 S = TypeVar("S", bound=State)
 NUMBERS = Numbers(
@@ -36,6 +37,7 @@ NUMBERS = Numbers(
     internal_domains=("oursaas.example",),
     internal_users=("u5",),
     billing=BillingNumbers(order=("pro", "Team"), seat_cooldown_days=2, levels=(0.5, 0.8, 0.95)),
+    timers=TimerNumbers(silent_days=2, trial_days=2, limit_days=1, users=1, growth_cooldown_days=2),
 )
 SETTINGS: dict[str, object] = {
     "events": {"activated": ["Report Shared"]},
@@ -45,6 +47,10 @@ SETTINGS: dict[str, object] = {
         "power_user": {"active_days": 2, "core_names": 2, "rearm": "3d"},
         "seat_limit": {"cooldown": "2d"},
         "usage_limit": {"levels": [0.95, 0.5, 0.8]},
+        "seat_growth": {"users": 1, "cooldown": "2d"},
+        "went_silent": {"after": "2d"},
+        "trial_ending": {"before": "2d"},
+        "limit_hit_no_upgrade": {"after": "1d"},
     },
     "internal": {"domains": ["oursaas.example"], "user_ids": ["u5"]},
     "limits": {"core_names": 3},
@@ -67,6 +73,9 @@ ROLES: tuple[tuple[Role, ...], ...] = (
     (Role.USAGE_REPORTED,),
     (Role.USAGE_REPORTED,),
     (Role.USAGE_REPORTED,),
+    (Role.TRIAL_STARTED,),
+    (Role.TRIAL_STARTED,),
+    (Role.TRIAL_ENDED,),
     (Role.WORKSPACE_CREATED,),
     (Role.INVITE_SENT,),
     (Role.SALES_CONTACTED,),
@@ -86,6 +95,7 @@ VALUES: dict[str, tuple[Scalar | None, ...]] = {
     "used": (0, 10, 40, 50, 79, 80, 90.5, 95, 100, 120, -1, None, "7", False),
     "limit": (100, 100, 100, 100, 50, 200, 0, None),
     "period": (None, "month", "Weekly", "day", "annual", "2026-03", "2026-04", "cycle", "cycle"),
+    "trial_end_date": (None, "2026-03-04", "2026-03-09", "2026-03-20T12:00:00Z", 1_775_000_000, "soon", 1),
     "feature": (None, "export", "export", "sso", " "),
 }
 NAMES = ("MSA Requested", "DPA Requested", "Subscription Updated", "subscription_cancelled", "Subscription Canceled")
@@ -160,6 +170,7 @@ class Run:
     def feed(self, history: Sequence[Event | Tick]) -> None:
         for offset, record in enumerate(history):
             out = step_user(self.users, record, offset, 0, self.engine)
+            mark_active(record, out.facts)
             outs = [out]
             log = [record] if isinstance(record, Tick) else list(out.facts)
             for fact in log:
@@ -266,7 +277,12 @@ def test_replay_after_a_crash_and_records_sent_again_change_nothing(seed: int, d
 
 
 def user_facts(shard: Shard[UserState], log: Sequence[Event | Tick], offsets: range, rules: Engine) -> list[Fact]:
-    return [fact for offset in offsets for fact in step_user(shard, log[offset], offset, 0, rules).facts]
+    found = []
+    for offset in offsets:
+        facts = step_user(shard, log[offset], offset, 0, rules).facts
+        mark_active(log[offset], facts)
+        found += facts
+    return found
 
 
 def workspace_ids(shard: Shard[WorkspaceState], facts: Sequence[Fact], start: int, rules: Engine) -> list[str]:
