@@ -17,7 +17,7 @@ from signals.shard import Shard
 from signals.units import DAY_MS
 from signals.workspace import WorkspaceState
 from tests.signals.builders import engine
-from tests.signals.reference import Reference
+from tests.signals.reference import Fired, Reference
 from tests.signals.test_laws import NUMBERS, SETTINGS, Run, random_history, stored_and_read, user_facts
 
 OURS = ("seat_growth", "went_silent", "trial_ending", "limit_hit_no_upgrade")
@@ -35,6 +35,10 @@ def log_with_ticks(seed: int) -> list[Event | Tick]:
         if r.random() < 0.1:
             log.append(Tick(newest))
     return [*log, Tick(newest + r.choice((0, 1, 30)) * DAY_MS)]
+
+
+def ours(fired: list[Fired]) -> list[Fired]:
+    return sorted(one for one in fired if one[0] in OURS)
 
 
 def expected(log: list[Event | Tick]) -> Reference:
@@ -58,11 +62,11 @@ def test_engine_agrees_with_the_reference_over_random_histories_with_ticks() -> 
         run = Run(rules)
         run.feed(log)
         reference = expected(log)
-        assert sorted(run.fired) == sorted(reference.fired), f"history {seed}"
+        assert ours(run.fired) == ours(reference.fired), f"history {seed}"
         found.update(signal for signal, *_ in run.fired)
 
     # Or else the histories say nothing about it.
-    assert all(found[signal] > _HISTORIES / 3 for signal in OURS), found
+    assert all(found[signal] > _HISTORIES / 10 for signal in OURS), found
 
 
 @settings(deadline=None)
