@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
 from hashlib import sha1
 from json.encoder import encode_basestring_ascii as quote
 from typing import TYPE_CHECKING

@@ -56,7 +56,7 @@ SETTINGS: dict[str, object] = {
     "limits": {"core_names": 3},
 }
 # What is not marked as exact in SIGNALS 4; the reference knows nothing of it.
-INEXACT = frozenset({"power_user", "usage_spike", "usage_drop", "pql", "expansion_ready"})
+INEXACT = frozenset({"power_user", "champion_left", "usage_spike", "usage_drop", "pql", "expansion_ready"})
 EMAILS = (None, None, "a@walmart.com", "b@eu.ge.com", "c@gmail.com", "d@corp.example", "e@it.oursaas.example")
 ROLES: tuple[tuple[Role, ...], ...] = (
     *[()] * 8,
