@@ -113,14 +113,18 @@ class PowerUser(UserRule):
         last = user.last_fired(self.name)
         if last is None:
             return True
-        fired, newest = last.end, user.newest_day
+        fired, newest, window = last.end, user.newest_day, self.params.window
         if fired is None or newest is None or day - fired <= self._rearm_days:
             return False
-        window = self.params.window
-        bits, mask, low = int.from_bytes(user.days, "little"), (1 << window) - 1, 0
-        # Only ends of which every day is remembered.
-        for end in range(max(fired + 1, newest - DAY_BITS + window), min(day, newest + 1)):
-            low = low + 1 if (bits >> (newest - end) & mask).bit_count() < self.params.active_days else 0
-            if low >= self._rearm_days:
+        bits, mask = int.from_bytes(user.days, "little"), (1 << window) - 1
+        # Only ends of which every day is remembered. Each row of ends is looked at from its last one: where that is no
+        # low one, the next row that may do begins behind it.
+        last_of_row = max(fired + 1, newest - DAY_BITS + window) + self._rearm_days - 1
+        while last_of_row < min(day, newest + 1):
+            for end in range(last_of_row, last_of_row - self._rearm_days, -1):
+                if (bits >> (newest - end) & mask).bit_count() >= self.params.active_days:
+                    last_of_row = end + self._rearm_days
+                    break
+            else:
                 return True
         return False
