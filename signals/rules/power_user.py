@@ -54,14 +54,16 @@ class PowerUser(UserRule):
         params = self.params
         if len(user.core) < params.core_names:
             return False
-        last = user.last_fired(self.name)
-        if last is not None and last.end is not None and day - last.end <= self._rearm_days:
+        if self._is_resting(user, day) or days_in(user, day - params.window + 1, day) + 1 < params.active_days:
             return False
-        return days_in(user, day - params.window + 1, day) + 1 >= params.active_days
+        # Of days later than the newest nothing is known yet; those before `day` are as they will be.
+        return user.newest_day is None or day > user.newest_day or self._is_armed(user, day)
 
     def judge(self, user: UserState, event: Event, progress: Progress) -> Finding | None:  # noqa: ARG002
         """Look at the window that ends on the day of the event."""
         params, day = self.params, self._days.day_of(event.time)
+        if len(user.core) < params.core_names or self._is_resting(user, day):
+            return None
         active_days, names = self._seen(user, day)
         if active_days < params.active_days or names < params.core_names or not self._is_armed(user, day):
             return None
@@ -108,6 +110,11 @@ class PowerUser(UserRule):
         """Active days and core names of the window that ends on `day`."""
         first = day - self.params.window + 1
         return days_in(user, first, day), names_in(user.core, first, day)
+
+    def _is_resting(self, user: UserState, day: int) -> bool:
+        """Whether it fired so lately that it cannot be armed again, which is seen at once."""
+        last = user.last_fired(self.name)
+        return last is not None and last.end is not None and day - last.end <= self._rearm_days
 
     def _is_armed(self, user: UserState, day: int) -> bool:
         last = user.last_fired(self.name)
