@@ -54,14 +54,16 @@ class PowerUser(UserRule):
         params = self.params
         if len(user.core) < params.core_names:
             return False
-        last = user.last_fired(self.name)
-        if last is not None and last.end is not None and day - last.end <= self._rearm_days:
+        if self._is_resting(user, day) or days_in(user, day - params.window + 1, day) + 1 < params.active_days:
             return False
-        return days_in(user, day - params.window + 1, day) + 1 >= params.active_days
+        # Of days later than the newest nothing is known yet; those before `day` are as they will be.
+        return user.newest_day is None or day > user.newest_day or self._is_armed(user, day)
 
     def judge(self, user: UserState, event: Event, progress: Progress) -> Finding | None:  # noqa: ARG002
         """Look at the window that ends on the day of the event."""
         params, day = self.params, self._days.day_of(event.time)
+        if len(user.core) < params.core_names or self._is_resting(user, day):
+            return None
         active_days, names = self._seen(user, day)
         if active_days < params.active_days or names < params.core_names or not self._is_armed(user, day):
             return None
@@ -109,18 +111,27 @@ class PowerUser(UserRule):
         first = day - self.params.window + 1
         return days_in(user, first, day), names_in(user.core, first, day)
 
+    def _is_resting(self, user: UserState, day: int) -> bool:
+        """Whether it fired so lately that it cannot be armed again, which is seen at once."""
+        last = user.last_fired(self.name)
+        return last is not None and last.end is not None and day - last.end <= self._rearm_days
+
     def _is_armed(self, user: UserState, day: int) -> bool:
         last = user.last_fired(self.name)
         if last is None:
             return True
-        fired, newest = last.end, user.newest_day
+        fired, newest, window = last.end, user.newest_day, self.params.window
         if fired is None or newest is None or day - fired <= self._rearm_days:
             return False
-        window = self.params.window
-        bits, mask, low = int.from_bytes(user.days, "little"), (1 << window) - 1, 0
-        # Only ends of which every day is remembered.
-        for end in range(max(fired + 1, newest - DAY_BITS + window), min(day, newest + 1)):
-            low = low + 1 if (bits >> (newest - end) & mask).bit_count() < self.params.active_days else 0
-            if low >= self._rearm_days:
+        bits, mask = int.from_bytes(user.days, "little"), (1 << window) - 1
+        # Only ends of which every day is remembered. Each row of ends is looked at from its last one: where that is no
+        # low one, the next row that may do begins behind it.
+        last_of_row = max(fired + 1, newest - DAY_BITS + window) + self._rearm_days - 1
+        while last_of_row < min(day, newest + 1):
+            for end in range(last_of_row, last_of_row - self._rearm_days, -1):
+                if (bits >> (newest - end) & mask).bit_count() >= self.params.active_days:
+                    last_of_row = end + self._rearm_days
+                    break
+            else:
                 return True
         return False

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-import pytest
+from datetime import UTC, timedelta
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signals.active_days import add_day
 from signals.event import Event, Role
 from signals.facts import Firing
+from signals.fired import Fired
+from signals.moments import Days
+from signals.rules.power_user import PowerUser, PowerUserParams
 from signals.units import DAY_MS
+from signals.user import UserState
 from tests.signals.builders import ACTIVATION, FIRST_DAY, River, day, event
 
 FEATURES = ("Report Viewed", "Query Run", "Export Made")
@@ -102,3 +111,18 @@ def test_gap_names_days_and_features() -> None:
     assert rule.gap(river.user("ann"), day(3), day(3) // DAY_MS) == (
         "2 more active days and 1 more core feature within 7 days"
     )
+
+
+@given(st.lists(st.booleans(), min_size=30, max_size=118), st.integers(1, 16))
+def test_arming_is_looked_for_as_if_every_row_of_ends_were(active: list[bool], rearm: int) -> None:
+    rule = PowerUser(PowerUserParams(active_days=3, rearm=timedelta(days=rearm)), Days(UTC))
+    user = UserState(fired={"power_user": Fired(1, 0, 6)})
+    for number, is_active in enumerate(active):
+        if is_active:
+            add_day(user, number)
+    today = len(active)
+    add_day(user, today)
+
+    low = [sum(active[max(0, end - 6) : end + 1]) < 3 for end in range(7, today)]
+    rows = [low[start : start + rearm] for start in range(len(low) - rearm + 1)]
+    assert rule._is_armed(user, today) is any(all(row) for row in rows)
