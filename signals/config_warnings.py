@@ -27,7 +27,7 @@ _NEEDS = {
 }
 
 # The signals that look at how much of the product is used.
-_OVER_CORE = ("power_user",)
+_OVER_CORE = ("power_user", "usage_spike", "usage_drop")
 
 # Roles that no one event can have at once, and what would follow.
 _CONTRADICTIONS = (
