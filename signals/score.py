@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import fsum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -21,10 +21,12 @@ from signals.rule import Kind
 from signals.units import milliseconds
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from signals.domains import Domains
     from signals.facts import Firing
+    from signals.fit import Fit, Penalty
     from signals.rule import Rule
-    from signals.scoring import Score
     from signals.workspace import WorkspaceState
 
 LOWEST, HIGHEST = 0.0, 100.0
@@ -74,7 +76,28 @@ class Standing(msgspec.Struct, frozen=True):
         return round(self.score, _SHOWN_DIGITS), {name: points for name, points in parts.items() if points}
 
 
-NOTHING = Standing(LOWEST, {})
+class Numbers(Protocol):
+    """What the config says about scores: `signals.scoring.Score`, which knows the rules, so that none may know it."""
+
+    @property
+    def half_life(self) -> timedelta:
+        """How long it takes what a signal has added to be worth half."""
+
+    @property
+    def cap(self) -> float:
+        """The most that one signal may have."""
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """What each signal adds when it fires."""
+
+    @property
+    def fit(self) -> Fit:
+        """Points for the company."""
+
+    @property
+    def penalty(self) -> Penalty:
+        """Points taken for what it is."""
 
 
 class Scoring:
@@ -89,7 +112,7 @@ class Scoring:
     """
 
     def __init__(
-        self, config: Score, domains: Domains, internal_domains: frozenset[str], rules: Iterable[Rule]
+        self, config: Numbers, domains: Domains, internal_domains: frozenset[str], rules: Iterable[Rule]
     ) -> None:
         self.config = config
         # A memo of a pure look-up, bounded by a cap.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
+from signals.fit import Amount, Fit, Penalty
 from signals.product import Section
 from signals.thresholds import SignalName, Signals
 from signals.units import PositiveDuration
@@ -39,7 +40,6 @@ _WEIGHTS: dict[str, float] = {
     "limit_hit_no_upgrade": 10.0,
 }
 
-Amount = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 _Weight = Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]
 
 
@@ -52,32 +52,6 @@ def _with_defaults(given: dict[str, float]) -> dict[str, float]:
     if derived is not None:
         raise ValueError(f"{derived} is made of other signals and adds nothing itself")
     return _known_weights() | given
-
-
-class Fit(Section):
-    """Points for the company behind a workspace, and for how many employees it has; they do not fade."""
-
-    enterprise: Amount = 25.0
-    corporate: Amount = 10.0
-    mid_market: Amount = 5.0
-    mid_market_above: Annotated[int, Field(ge=0)] = 100
-    large: Amount = 10.0
-    large_above: Annotated[int, Field(ge=0)] = 1_000
-
-    @model_validator(mode="after")
-    def _rises(self) -> Self:
-        if self.large_above <= self.mid_market_above:
-            raise ValueError("large_above must be more than mid_market_above")
-        return self
-
-
-class Penalty(Section):
-    """Points taken from a workspace that is nobody to sell to."""
-
-    competitor: Amount = 100.0
-    internal: Amount = 100.0
-    student: Amount = 40.0
-    free_mail: Amount = 20.0
 
 
 class Score(Section):

@@ -20,6 +20,7 @@ from tests.signals.builders import MONDAY, River, day, engine, event, team
 from tests.signals.rules.billing_events import usage
 
 SCORING = engine().scoring
+AMONG_RIVALS = engine({"domains": {"competitors": ["rival.com"]}}).scoring
 _numbers = count(1)
 
 
@@ -175,7 +176,7 @@ _companies = st.builds(
 def test_a_score_is_its_parts_summed_within_0_and_100(
     firings: list[tuple[str, int]], company: Company, later: int
 ) -> None:
-    scoring = engine({"domains": {"competitors": ["rival.com"]}}).scoring
+    scoring = AMONG_RIVALS
     workspace = scored(*(fired(signal, MONDAY + at) for signal, at in firings), scoring=scoring)
 
     standing = scoring.standing(workspace, MONDAY + later, company)
