@@ -76,7 +76,7 @@ def _about_roles(config: Config) -> Iterator[ConfigWarning]:
     if over_core and not config.events.core:
         yield ConfigWarning(
             ("events", "core"),
-            f"is empty: {' and '.join(over_core)} never {'fires' if len(over_core) == 1 else 'fire'};"
+            f"is empty: {', '.join(over_core)} never {'fires' if len(over_core) == 1 else 'fire'};"
             " name the events of the features that make up the product",
         )
 

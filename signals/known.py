@@ -25,7 +25,7 @@ def tell_workspace(workspace: WorkspaceState, engine: Engine, now: int) -> Works
         now: The moment, Unix milliseconds; windows end with its day.
     """
     day = engine.days.day_of(now)
-    score, score_parts = _score(workspace)
+    score, score_parts = engine.scoring.standing(workspace, now).shown()
     billing, volume, trial = workspace.billing, workspace.volume, workspace.trial
     plan = billing.plan.name if billing.plan is not None else None
     core_events = {}
@@ -88,11 +88,6 @@ def newest_time(state: UserState | WorkspaceState) -> int:
         for membership in state.workspaces.values():
             moments += [time for time in (membership.in_at, membership.out_at) if time is not None]
     return max(moments, default=0)
-
-
-def _score(workspace: WorkspaceState) -> tuple[float | None, dict[str, float]]:
-    """The score now and its parts: what signals have added."""
-    return None, {signal: one.points for signal, one in workspace.score.items()}
 
 
 def _gate(workspace: WorkspaceState, engine: Engine) -> Gate:
