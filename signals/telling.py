@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from signals.domains import DomainKind
-from signals.event import Event, Role
+from signals.event import Event, EventType, Role
 from signals.facts import Fact, FactKind, Firing, Profile, Pulse, Slot
 
 if TYPE_CHECKING:
@@ -15,8 +16,15 @@ if TYPE_CHECKING:
     from signals.user import Membership, Progress, UserState
 
 
+_GROUP = EventType.GROUP
 _OBSERVED, _OBSERVED_SLOT = FactKind.OBSERVED, Slot.OBSERVED.value
-CORE_ALONE = (Role.CORE,)
+# The roles of somebody at work who has activated already, as meanings give them.
+CORE_ALONE, ACTIVATED_ALONE = (Role.CORE,), (Role.ACTIVATED,)
+AT_WORK = frozenset({CORE_ALONE, ACTIVATED_ALONE, (Role.ACTIVATED, Role.CORE)})
+# What a workspace does not ask the roles of a fact for: it is told of it by other fields, or not at all.
+_OF_USERS = frozenset(
+    {Role.SIGNED_UP, Role.ACTIVATED, Role.INVITE_SENT, Role.SALES_CONTACTED, Role.FEATURE_GATED, Role.CORE}
+)
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
@@ -72,16 +80,21 @@ def facts_of(
     if progress.asked is not None and progress.asked != progress.moved_from:
         facts.append(_question(event, FactKind.ENTERED, Slot.ENTERED, progress.asked, progress, place))
     if progress.signed_up or progress.activated:
-        facts.extend(_told(user, event, progress, place, engine))
+        facts.extend(_told_elsewhere(user, event, progress, place, engine))
     return facts
 
 
 def _observed(
     user: UserState, event: Event, progress: Progress, firings: list[Firing], place: Place, engine: Engine
 ) -> Fact | Pulse:
-    workspace, membership = progress.workspace, progress.membership
-    fact = passed_through(event, workspace or "", place.partition, place.position)
-    fact.roles = progress.roles
+    workspace, membership = progress.workspace or "", progress.membership
+    roles = _told(progress.roles)
+    if roles or event.customs or event.type is _GROUP:
+        fact = passed_through(event, workspace, place.partition, place.position)
+        fact.roles = roles
+    else:
+        # Nobody there asks what kind of event it was.
+        fact = _bare(event, workspace, _OBSERVED, _OBSERVED_SLOT, place)
     fact.user_id = event.user_id
     fact.joined = progress.joined
     fact.signed_up = progress.signed_up_joined
@@ -91,11 +104,17 @@ def _observed(
     fact.active, fact.core, fact.champion = progress.is_active, progress.core, progress.champion
     if progress.day is not None:
         fact.day, fact.prev, fact.next = progress.day.day, progress.day.prev, progress.day.next
-    if user.domain is not None and not progress.is_internal and engine.kind_of(user.domain) is DomainKind.ENTERPRISE:
+    if (
+        user.domain is not None
+        and membership is not None
+        and membership.shown != user.domain
+        and not progress.is_internal
+        and engine.kind_of(user.domain) is DomainKind.ENTERPRISE
+    ):
+        # Once is enough: what the workspace has seen of a company, it has fired or never will.
         fact.domain = user.domain
-        if membership is not None and membership.shown != user.domain:
-            progress.asked = _whom_to_ask(user, user.domain, fact.workspace_id, membership)
-            progress.has_grown = True
+        progress.asked = _whom_to_ask(user, user.domain, fact.workspace_id, membership)
+        progress.has_grown = True
         fact.is_asked = progress.asked is not None
     if engine.shows_email:
         fact.email = user.email
@@ -115,8 +134,7 @@ def _observed(
 def _has_news(fact: Fact) -> bool:
     """Whether a fact tells its workspace more than that time has passed."""
     return bool(
-        # That somebody used the core is told by steps of its volume.
-        (fact.roles and fact.roles != CORE_ALONE)
+        fact.roles
         or fact.core
         or fact.traits
         or fact.day is not None
@@ -130,7 +148,13 @@ def _has_news(fact: Fact) -> bool:
     )
 
 
-def _told(user: UserState, event: Event, progress: Progress, place: Place, engine: Engine) -> list[Fact]:
+@lru_cache(maxsize=1_024)
+def _told(roles: tuple[Role, ...]) -> tuple[Role, ...]:
+    """The roles of an event that its workspace asks for."""
+    return tuple(role for role in roles if role not in _OF_USERS)
+
+
+def _told_elsewhere(user: UserState, event: Event, progress: Progress, place: Place, engine: Engine) -> list[Fact]:
     facts = []
     for index, (workspace, membership) in enumerate(user.workspaces.items()):
         was_there = membership.is_listed or membership.in_at is not None

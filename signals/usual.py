@@ -14,13 +14,12 @@ from signals.active_days import add_day, is_new_day
 from signals.core_use import Added, count_core
 from signals.domains import DomainKind
 from signals.event import Event, EventType
-from signals.facts import Pulse
+from signals.facts import Fact, FactKind, Pulse, Slot
 from signals.measures import is_measure
-from signals.telling import CORE_ALONE, passed_through
+from signals.telling import ACTIVATED_ALONE, AT_WORK, CORE_ALONE
 
 if TYPE_CHECKING:
     from signals.compiled import Engine
-    from signals.facts import Fact
     from signals.user import UserState
     from signals.workspace import WorkspaceState
 
@@ -30,6 +29,7 @@ _NOTHING: Added = ()
 # Looking a member up in its enum costs more than the comparison.
 _SILENT = "went_silent"
 _TRACK, _PAGE, _ENTERPRISE = EventType.TRACK, EventType.PAGE, DomainKind.ENTERPRISE
+_OBSERVED, _OBSERVED_SLOT = FactKind.OBSERVED, Slot.OBSERVED.value
 
 
 def take_usual_event(  # noqa: C901, PLR0911, PLR0912 - flat: a call less per event
@@ -44,8 +44,12 @@ def take_usual_event(  # noqa: C901, PLR0911, PLR0912 - flat: a call less per ev
     workspace, kind, time, roles = event.workspace_id, event.type, event.time, event.roles
     if workspace is None or event.customs or event.email is not None or not (kind is _TRACK or kind is _PAGE):
         return None
-    if roles and roles != CORE_ALONE:
-        return None
+    is_core = False
+    if roles:
+        # Who has activated does so no more.
+        if roles != CORE_ALONE and (user.activated_at is None or roles not in AT_WORK):
+            return None
+        is_core = roles != ACTIVATED_ALONE
     membership = user.workspaces.get(workspace)
     if (
         membership is None
@@ -60,9 +64,7 @@ def take_usual_event(  # noqa: C901, PLR0911, PLR0912 - flat: a call less per ev
     ):
         return None
     domain = user.domain
-    if domain is not None and engine.kind_of(domain) is not _ENTERPRISE:
-        domain = None
-    if domain is not None and membership.shown != domain:
+    if domain is not None and membership.shown != domain and engine.kind_of(domain) is _ENTERPRISE:
         return None
     is_at_work = kind is _TRACK and not event.passive
     active_day, is_new, core = None, False, _NOTHING
@@ -71,7 +73,7 @@ def take_usual_event(  # noqa: C901, PLR0911, PLR0912 - flat: a call less per ev
         if user.newest_day != day:
             is_new = is_new_day(user, day)
         name, used = event.matched or "", day
-        if roles:
+        if is_core:
             used = user.core.get(name, _NEVER)
             if used == _NEVER:
                 return None
@@ -79,7 +81,7 @@ def take_usual_event(  # noqa: C901, PLR0911, PLR0912 - flat: a call less per ev
             return None
         if time < user.measurable_until and is_measure(user, time):
             return None
-        if roles:
+        if is_core:
             core = count_core(membership, day)
             if used < day:
                 user.core[name] = day
@@ -90,12 +92,12 @@ def take_usual_event(  # noqa: C901, PLR0911, PLR0912 - flat: a call less per ev
         membership.active_order = user.order + 1
         membership.in_at = max(membership.in_at, time)
     user.order = membership.touched = user.order + 1
-    if active_day is None and domain is None and not core:
+    if active_day is None and not core:
         if is_at_work:
             return Pulse(workspace, partition, position, time, event.ingested_at, event.id, event.source)
         return Pulse(workspace, partition, position, time, event.ingested_at)
-    fact = passed_through(event, workspace, partition, position)
-    fact.user_id, fact.domain, fact.active, fact.core = event.user_id, domain, is_at_work, core
+    fact = Fact(workspace, _OBSERVED, partition, position, _OBSERVED_SLOT, time, event.id, event.source)
+    fact.user_id, fact.active, fact.core, fact.ingested_at = event.user_id, True, core, event.ingested_at
     if active_day is not None:
         fact.day, fact.prev, fact.next = active_day.day, active_day.prev, active_day.next
     return fact

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from signals.active_days import DAY_BITS, days_in
+from signals.active_days import DAY_BITS, days_in, is_new_day
 from signals.core_use import names_in
 from signals.rule import Evidence, Finding, Kind, RuleParams, UserRule, Why
 from signals.units import Duration, Window, plural
@@ -54,7 +54,10 @@ class PowerUser(UserRule):
         params = self.params
         if len(user.core) < params.core_names:
             return False
-        if self._is_resting(user, day) or days_in(user, day - params.window + 1, day) + 1 < params.active_days:
+        first = day - params.window + 1
+        if self._is_resting(user, day) or days_in(user, first, day) + is_new_day(user, day) < params.active_days:
+            return False
+        if names_in(user.core, first, day) + 1 < params.core_names:
             return False
         # Of days later than the newest nothing is known yet; those before `day` are as they will be.
         return user.newest_day is None or day > user.newest_day or self._is_armed(user, day)
