@@ -139,6 +139,11 @@ class UserRule(Rule):
     # Asked at each new active day of the user, and at each new core name of his.
     on_active_day: ClassVar[bool] = False
 
+    @property
+    def breadth_days(self) -> int:
+        """In how many days, up to that of the event, it counts core names; 0 for a rule that does not."""
+        return 0
+
     def may_fire(self, user: UserState, day: int) -> bool:  # noqa: ARG002 - most are not asked about days
         """
         Tell cheaply whether a new active day of the user could make it fire, or a known core name on a new day.

@@ -77,7 +77,8 @@ def take_usual_event(  # noqa: C901, PLR0911, PLR0912 - flat: a call less per ev
             used = user.core.get(name, _NEVER)
             if used == _NEVER:
                 return None
-        if (is_new or used < day) and engine.may_matter(user, day):
+        # A name used in the days that any rule looks back at adds nothing to their breadth.
+        if (is_new or used <= day - engine.breadth_days) and engine.may_matter(user, day):
             return None
         if time < user.measurable_until and is_measure(user, time):
             return None

@@ -49,6 +49,11 @@ class PowerUser(UserRule):
         self._days = days
         self._rearm_days = -(-params.rearm // _DAY)
 
+    @property
+    def breadth_days(self) -> int:
+        """Its window."""
+        return self.params.window
+
     def may_fire(self, user: UserState, day: int) -> bool:
         """Only with so many names and all but one of the days, and some time after it fired last."""
         params = self.params

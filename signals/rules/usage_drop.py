@@ -48,11 +48,12 @@ class UsageDrop(WorkspaceRule):
         if workspace.volume is None or workspace.billing.plan is None:
             # Asked at every new active day of everybody: most have an end here.
             return None
-        if not self._pays(workspace) or workspace.is_cooling_down(self.name, fact.time, self._cooldown_ms):
+        if not self._pays(workspace):
             return None
         end = _last_whole_day(workspace)
         found = self._measure(workspace, end)
-        if found is None:
+        # Last, because nearly every other condition says no at a smaller cost.
+        if found is None or workspace.is_cooling_down(self.name, fact.time, self._cooldown_ms):
             return None
         events, mean = found
         evidence: Evidence = {
