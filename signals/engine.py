@@ -34,6 +34,7 @@ from signals.telling import Place, facts_of, passed_through
 from signals.user import Progress, UserState, apply_event
 from signals.usual import take_pulse, take_usual_event
 from signals.workspace import Change, WorkspaceState, apply_fact
+from signals.workspace_measures import measure_workspace
 
 _OBSERVED, _CARRIED = FactKind.OBSERVED, FactKind.CARRIED
 _ASKING = frozenset({FactKind.MOVED, FactKind.ENTERED})
@@ -310,6 +311,8 @@ def _apply_to_workspace(  # noqa: C901 - flat: a case is made only where policy 
     was_open = workspace.policy.activated_at is not None or policy.is_open(workspace, engine)
     change = apply_fact(workspace, fact, engine.watched, engine.terms)
     has_opened = not was_open and policy.is_open(workspace, engine)
+    if change.is_created or change.revenue is not None:
+        measure_workspace(fact, change, engine, out)
     if change.plan is not None and workspace.has_converted(change.plan):
         policy.close(_case(workspace, fact, muted, engine, out), "converted")
     if kind is _OBSERVED or fact.champion is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from signals.codec import decode_fact_records, decode_user_state, decode_workspace_state, encode_state, position_in_log
@@ -73,13 +73,20 @@ class Backtest:
     Args:
         config: The thresholds to try.
         domains: The lists of domains with the config's additions.
+        on_outputs: Shown all that the steps put out, measures too; it must not keep the object.
     """
 
-    def __init__(self, config: Config, domains: Domains | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        domains: Domains | None = None,
+        on_outputs: Callable[[Outputs], None] = lambda _: None,
+    ) -> None:
         played = config.model_copy(update={"clock": Clock.EVENTS})
         self._decoder = SegmentDecoder(played)
         self._engine = Engine(played, domains)
         self._ledger = _Ledger(config.hash)
+        self._on_outputs = on_outputs
         self._users: Shard[UserState] = Shard(encode_state, decode_user_state)
         self._workspaces: Shard[WorkspaceState] = Shard(encode_state, decode_workspace_state)
         self._facts = 0
@@ -135,6 +142,7 @@ class Backtest:
 
     def _pass_on(self, out: Outputs) -> list[SignalRecord]:
         self.notes.update(note.value for note in out.notes)
+        self._on_outputs(out)
         if not out.facts and not out.signals:
             return []
         return self._ledger.book(self.newest or 0, out, *self._step_workspaces(out.facts))
@@ -146,6 +154,7 @@ class Backtest:
             out = step_workspace(self._workspaces, log.popleft(), self._facts, 0, self._engine)
             self._facts += 1
             self.alerts += len(out.alerts)
+            self._on_outputs(out)
             log.extend(out.facts)
             yield out
 

@@ -10,10 +10,13 @@ from signals.billing import (
     NOTHING_PASSED,
     Billing,
     Number,
+    Plan,
     PlanStep,
+    RevenueStep,
     SeatStep,
     Terms,
     UsageStep,
+    move_mrr,
     move_plan,
     move_seats,
     report_usage,
@@ -186,6 +189,9 @@ class Change(msgspec.Struct, gc=False):
     plan: PlanStep | None = None
     seats: SeatStep | None = None
     usage: UsageStep | None = None
+    # For the funnel alone: what it pays became another amount; its `workspace_created` is the first one.
+    revenue: RevenueStep | None = None
+    is_created: bool = False
     # Firings of a metric's earlier periods have made room for those of this one.
     has_forgotten: bool = False
     # A timer was set or taken away.
@@ -236,10 +242,14 @@ def _bill(workspace: WorkspaceState, fact: Fact, raised: Mapping[int, range], te
     change = Change(raised)
     roles = fact.roles
     if _CREATED in roles:
+        change.is_created = not workspace.is_created
         workspace.is_created = True
     if _PLAN_CHANGED in roles or (fact.type is _GROUP and fact.traits):
+        known = workspace.billing.plan
         change.plan = move_plan(workspace.billing, fact, terms)
         change.seats = move_seats(workspace.billing, fact)
+        if _PLAN_CHANGED in roles:
+            change.revenue = move_mrr(workspace.billing, fact, terms, was_free=_was_free(workspace, known, terms))
     if _USAGE_REPORTED in roles:
         change.usage = report_usage(workspace.billing, fact, terms)
         if change.usage is not None and change.usage.passed == NOTHING_PASSED:
@@ -248,6 +258,11 @@ def _bill(workspace: WorkspaceState, fact: Fact, raised: Mapping[int, range], te
     if fact.joined or change.seats is not None:
         _note_seats_used(workspace)
     return change
+
+
+def _was_free(workspace: WorkspaceState, plan: Plan | None, terms: Terms) -> bool:
+    # As for a conversion: from an unknown plan only if we saw it come into being (SIGNALS A4).
+    return workspace.creation_seen if plan is None else not terms.is_paying(plan.name)
 
 
 def _note_seats_used(workspace: WorkspaceState) -> None:
