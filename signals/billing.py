@@ -114,7 +114,11 @@ class SeatStep(msgspec.Struct, frozen=True, gc=False):
 
 
 class RevenueStep(msgspec.Struct, frozen=True, gc=False):
-    """The monthly recurring revenue became another one, for the `n`th time; `before` is None where it was unknown."""
+    """
+    The monthly recurring revenue became another one, for the `n`th time.
+
+    `before` is None where it was unknown, or in another currency.
+    """
 
     before: Number | None
     after: Number
@@ -238,6 +242,9 @@ def move_mrr(billing: Billing, fact: Fact, terms: Terms, *, was_free: bool) -> R
     if known is not None and (amount, currency) == (known.amount, known.currency):
         billing.mrr = Mrr(amount, currency, fact.time, known.n)
         return None
+    if known is not None and known.currency not in (None, currency):
+        # Amounts in two currencies are no difference.
+        before = None
     n = known.n + 1 if known is not None else 1
     billing.mrr = Mrr(amount, currency, fact.time, n)
     return RevenueStep(before, amount, currency, n)

@@ -21,7 +21,12 @@ def measure_workspace(fact: Fact, change: Change, engine: Engine, out: Outputs) 
         out.measures.append(_measure(WORKSPACE_CREATED, 1, fact, {}, engine))
     step = change.revenue
     if step is not None:
-        evidence: Evidence = {"mrr": step.after, "previous_mrr": step.before, "currency": step.currency}
+        evidence: Evidence = {
+            "mrr": step.after,
+            "previous_mrr": step.before,
+            "currency": step.currency,
+            "change": step.n,
+        }
         out.measures.append(_measure(REVENUE, step.n, fact, evidence, engine))
 
 

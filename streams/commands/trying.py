@@ -43,7 +43,7 @@ def replay(
 
     settings = read_settings()
     player = Replay(load_config(config or settings.config), settings, rate=rate, ticks=ticks)
-    with _bytes_progress(files) as advance:
+    with bytes_progress(files) as advance:
         player.play(read_lines(files, advance))
     report = player.report
     console.print(f"{report.events:,} events sent, {report.unusable:,} of them unusable")
@@ -79,12 +79,13 @@ def backtest(  # options of a command
 
     loaded = load_config(config)
     run = backtest_facts if facts else backtest_events
-    with _bytes_progress(files) as advance:
+    with bytes_progress(files) as advance:
         report = run(loaded, files, out, until=until or None, on_bytes=advance)
     console.print(report.text(out))
 
 
-def _bytes_progress(files: list[Path]):  # type: ignore[no-untyped-def]  # noqa: ANN202  # a context manager of a callable
+def bytes_progress(files: list[Path]):  # type: ignore[no-untyped-def]  # noqa: ANN201  # a context manager of a callable
+    """A bar on standard error, told how many more bytes of the files have been read."""
     from contextlib import contextmanager
 
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
