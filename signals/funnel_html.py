@@ -72,10 +72,10 @@ def _plot(title: str, bars: Sequence[_Bar], whole: float | None = None) -> str:
         return ""
     scale = (_WIDTH - _LABEL - _TEXT) / (whole or max(value for _, value, _, _ in bars) or 1.0)
     height = len(bars) * (_BAR + _GAP)
+    size = f'viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}"'
     lines = [
         f"<h2>{escape(title)}</h2>",
-        f'<svg viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}" role="img" '
-        f'font-size="13" font-family="system-ui,sans-serif"><title>{escape(title)}</title>',
+        f'<svg {size} role="img" font-size="13" font-family="system-ui,sans-serif"><title>{escape(title)}</title>',
     ]
     for index, (label, value, text, colour) in enumerate(bars):
         top, width = index * (_BAR + _GAP), max(1.0, value * scale)

@@ -215,7 +215,7 @@ class _View:
             "habit": self.times("habit_formed"),
             "second_user": self._of_users(homes, second, also_before=True),
             "paid": self._of_users(homes, paid),
-            "expanded": self._of_users(homes, expanded),
+            "expanded": self._of_users(homes, expanded, after=paid),
         }
 
     def times(self, name: str) -> dict[str, int]:
@@ -304,12 +304,25 @@ class _View:
         return found
 
     def _of_users(
-        self, homes: Mapping[str, Mapping[str, int]], reached: Mapping[str, int], *, also_before: bool = False
+        self,
+        homes: Mapping[str, Mapping[str, int]],
+        reached: Mapping[str, int],
+        *,
+        after: Mapping[str, int] | None = None,
+        also_before: bool = False,
     ) -> dict[str, int]:
-        """The first time at which a workspace of a user's reached something, once he had signed up."""
+        """
+        The first time at which a workspace of a user's reached something, once he had signed up.
+
+        Args:
+            after: What it must have reached since then, too: who joins a customer has not won one.
+            also_before: It counts even if it was reached before he came.
+        """
         found = {}
         for user, start in self.signed_up.items():
             times = [reached[home] for home in homes[user] if home in reached]
+            if after is not None:
+                times = [reached[home] for home in homes[user] if home in reached and after.get(home, -1) >= start]
             if also_before:
                 times = [max(time, start) for time in times]
             first = min((time for time in times if time >= start), default=None)
@@ -451,6 +464,10 @@ def _missing(view: _View) -> Iterator[str]:
         yield "no signed_up: cohorts of users, activation, retention and virality are not computable"
     if not any("activated" in person.first for person in people):
         yield "no activated: time to value and activation are not computable; does events.activated name your event?"
+    if not any("habit_formed" in person.first for person in people):
+        yield "no habit_formed: the stage habit stays at 0"
+    if not any(measure in person.first for person in people for measure, _, _ in RETENTION.values()):
+        yield "no active_day_2, active_week_1 or active_day_7: retention stays at 0"
     if not any(person.invites for person in people):
         yield "no invited: i30 and k30 are not computable; does events.invite_sent name your event?"
     elif not any(person.joined for person in people):

@@ -34,7 +34,7 @@ def funnel_text(funnel: Funnel) -> str:
     """All of it, a line each; no line is much longer than 100 characters."""
     if funnel.as_of is None:
         return "The funnel is empty: no signal has been seen yet."
-    return "\n".join(_lines(funnel))
+    return "\n".join(line.rstrip() for line in _lines(funnel))
 
 
 def percent(share: float | None) -> str:

@@ -19,7 +19,7 @@ from signals.funnel_numbers import Funnel, measure_funnel
 from signals.replay import Backtest
 from sinks.base import Delivery, Refused, Unavailable
 from streams.exposition import Exposition
-from streams.health import HealthServer
+from streams.health import Answer, HealthServer
 from streams.metric_catalogue import FUNNEL, FunnelView
 from streams.reading import ReadingFailed, read_topic
 from streams.replaying import read_lines
@@ -117,6 +117,11 @@ class FunnelKeeper:
             self._numbers = known
         return known[1]
 
+    @property
+    def has_all(self) -> bool:
+        """Whether every partition is ours."""
+        return self._ownership()[0] >= len(self.topics) * self._topics.partitions
+
     def rows(self) -> Mapping[str, int]:
         """How many rows of each kind it holds."""
         state = self._state
@@ -132,8 +137,8 @@ class FunnelKeeper:
         self._producer.flush(0)
 
     def _require_all(self) -> None:
-        ours, assignment = self._ownership()
-        if ours < len(self.topics) * self._topics.partitions:
+        assignment = self._ownership()[1]
+        if not self.has_all:
             self._read_under = None
             raise Unavailable(
                 "another `plg funnel run` has a part of the partitions, or topics are missing; run one", ALONE_RETRY_S
@@ -182,11 +187,17 @@ class FunnelKeeper:
 
 
 class FunnelProbes(SinkProbes):
-    """As a sink's, with the numbers of the funnel among the metrics."""
+    """As a sink's, with the numbers of the funnel as metrics; ready only while every partition is ours."""
 
     def __init__(self, loop: DeliveryLoop, keeper: FunnelKeeper) -> None:
         super().__init__(loop)
+        self._keeper = keeper
         self._shown = Exposition(FUNNEL, lambda: FunnelView(loop.status(), keeper.numbers(), keeper.rows()))
+
+    def ready(self) -> Answer:
+        """Whether it folds now what comes."""
+        answer, has_all = super().ready(), self._keeper.has_all
+        return Answer(answer.ok and has_all, {**answer.parts, "has_all": has_all})
 
     def metrics(self) -> tuple[str, bytes]:
         """Everything that is counted."""

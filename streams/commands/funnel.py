@@ -25,7 +25,7 @@ app = typer.Typer(invoke_without_command=True)
 
 
 @app.callback()
-def funnel(  # noqa: PLR0913  # options of a command
+def funnel(
     context: typer.Context,
     *,
     from_topic: Annotated[
