@@ -99,7 +99,9 @@ def run(config: ConfigOption = None) -> None:
     from streams.endings import ends_in_time
     from streams.funnel import FunnelKeeper, funnel_health
     from streams.logs import configure_logs
+    from streams.permissions import funnel_needs, require_permissions
     from streams.reach import require_broker
+    from streams.topics import Topics
 
     configure_logs()
     settings = read_settings()
@@ -107,6 +109,7 @@ def run(config: ConfigOption = None) -> None:
     keeper = FunnelKeeper(loaded, settings)
     health = funnel_health(settings, keeper)
     require_broker(settings)
+    require_permissions(funnel_needs(Topics(loaded.prefix, loaded.topics.partitions)), settings)
     keeper.recover()
     stop = ends_in_time(settings.stop_timeout_s)
     try:
