@@ -9,6 +9,7 @@ often they come. Numbers are made of it when somebody asks (signals/funnel_numbe
 from __future__ import annotations
 
 from collections.abc import Iterator
+from sys import intern
 from typing import TypeVar
 
 import msgspec
@@ -241,7 +242,7 @@ class FunnelState:
     def _note_fired(self, signal: SignalSeen, time: int) -> None:
         if time < self.newest - FIRED_MS:
             return
-        fired = self.fired.setdefault(signal.id, Fired(signal.signal))
+        fired = self.fired.setdefault(signal.id, Fired(intern(signal.signal)))
         if fired.time is None or time < fired.time:
             fired.time = time
             self._dirty[_FIRED + signal.id] = None
@@ -249,7 +250,8 @@ class FunnelState:
     def _note_person(self, signal: SignalSeen, user: str, time: int) -> None:
         person = self.people.setdefault(user, Person())
         self._dirty[_USER + user] = None
-        name, workspace = signal.signal, signal.workspace_id or ""
+        # Few names and many users; the id of a workspace stands with all of its people.
+        name, workspace = intern(signal.signal), intern(signal.workspace_id or "")
         if name == "activated" and time <= person.first.get(name, time):
             person.to_value, person.target = (_number(signal.evidence.get(key)) for key in ("time_to_value", "target"))
         _earliest(person.first, name, time)
@@ -264,7 +266,7 @@ class FunnelState:
                 _keep_first(person.joined, MAX_WORKSPACES)
 
     def _note_account(self, signal: SignalSeen, workspace: str, time: int) -> None:
-        name = signal.signal
+        name = intern(signal.signal)
         is_hint = signal.kind in _HINTS and name not in _BILLING
         is_kept = signal.scope == "workspace" and name in _KEPT_OF_WORKSPACES
         if not (is_hint or is_kept or name == "activated"):

@@ -189,6 +189,8 @@ class _View:
         self.state = state
         self.now = state.newest
         self._days = Days(zone)
+        # The label of each day asked for: at most those of two years.
+        self._weeks: dict[int, str] = {}
         self._oldest = self.now - KEPT_MS
         self.signed_up = self.times("signed_up")
         homes = {user: {**person.seen, **person.joined} for user, person in state.people.items()}
@@ -251,8 +253,12 @@ class _View:
 
     def week(self, time: int) -> str:
         """The ISO week of a moment, such as `2026-W10`."""
-        year, week, _ = date.fromisoformat(day_iso(self._days.day_of(time))).isocalendar()
-        return f"{year}-W{week:02d}"
+        day = self._days.day_of(time)
+        week = self._weeks.get(day)
+        if week is None:
+            year, number, _ = date.fromisoformat(day_iso(day)).isocalendar()
+            week = self._weeks[day] = f"{year}-W{number:02d}"
+        return week
 
     def weeks(self, times: Iterable[int]) -> dict[str, int]:
         """How many moments fall into each week, weeks in order."""

@@ -35,8 +35,12 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 SENT_S = 10.0
-# Numbers of a large product take a second or two: whoever asks more often is given the last ones.
+# Whoever asks more often is given the last numbers. Those of a million users take half a minute: a scraper does not
+# wait that long for them, and is given the last ones meanwhile.
 NUMBERS_EVERY_S = 5.0
+NUMBERS_WAIT_S = 2.0
+# Making numbers keeps records waiting: at most this share of the time.
+NUMBERS_SHARE = 0.1
 # Until the group has given us all partitions; a second process that takes some away is no reason to hurry.
 ALONE_RETRY_S = 2.0
 log = structlog.get_logger()
@@ -65,11 +69,14 @@ class FunnelKeeper:
         self._producer = Producer({**settings.kafka_options, "enable.idempotence": True, "log_level": 0})
         # A number is read by the threads of the health server while records come.
         self._lock = threading.Lock()
+        self._asking = threading.Lock()
         self._state = FunnelState()
         # Which assignment the rows were read under; None: they are not to be trusted.
         self._read_under: int | None = None
         self._ownership: Callable[[], tuple[int, int]] = lambda: (0, 0)
-        self._numbers: tuple[float, Funnel] | None = None
+        self._numbers: Funnel | None = None
+        self._stale_at = 0.0
+        self._making: threading.Thread | None = None
 
     def watch(self, ownership: Callable[[], tuple[int, int]]) -> None:
         """Tell it how many partitions are ours, and under which assignment."""
@@ -85,7 +92,7 @@ class FunnelKeeper:
         """
         state = read_rows(self._topics, self._settings)
         with self._lock:
-            self._state, self._numbers = state, None
+            self._state, self._stale_at = state, 0.0
         log.info("funnel.recovered", **self.rows())
 
     def deliver(self, record: Delivery) -> None:
@@ -109,13 +116,25 @@ class FunnelKeeper:
         return outcomes
 
     def numbers(self) -> Funnel:
-        """The numbers now, at most a few seconds old; from any thread."""
-        known, now = self._numbers, time.monotonic()
-        if known is None or now - known[0] >= NUMBERS_EVERY_S:
-            with self._lock:
-                known = now, measure_funnel(self._state, self._config.zone, self._config.time_zone)
-            self._numbers = known
-        return known[1]
+        """The numbers, made anew unless they are a few seconds old or take long to make; from any thread."""
+        with self._asking:
+            making = self._making
+            if time.monotonic() >= self._stale_at and (making is None or not making.is_alive()):
+                making = self._making = threading.Thread(target=self._make_numbers, name="numbers", daemon=True)
+                making.start()
+        if making is not None:
+            making.join(None if self._numbers is None else NUMBERS_WAIT_S)
+        numbers = self._numbers
+        if numbers is None:
+            raise RuntimeError("the numbers of the funnel could not be made")
+        return numbers
+
+    def _make_numbers(self) -> None:
+        started = time.monotonic()
+        with self._lock:
+            self._numbers = measure_funnel(self._state, self._config.zone, self._config.time_zone)
+        now = time.monotonic()
+        self._stale_at = now + max(NUMBERS_EVERY_S, (now - started) / NUMBERS_SHARE)
 
     @property
     def has_all(self) -> bool:

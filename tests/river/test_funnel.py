@@ -111,6 +111,34 @@ def test_a_topic_that_is_missing_is_named_at_the_start(tmp_path: Path, kafka: Ka
         assert f"{prefix}.funnel does not exist" in ran.stderr
 
 
+def test_over_recorded_events_it_needs_no_broker(nowhere: River) -> None:
+    path = nowhere.folder / "events.jsonl"
+    events = simulate(Scenario(seed=3, days=30, workspaces=10, large=0))
+    path.write_bytes(b"\n".join(msgspec.json.encode(event) for event in events))
+
+    ran = nowhere.plg("funnel", "--events", str(path), "--html", "funnel.html")
+
+    assert ran.returncode == 0, ran.stderr
+    assert "users signed up" in ran.stdout
+    assert (nowhere.folder / "funnel.html").read_text().startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--events", "missing.jsonl"), "missing.jsonl: No such file"),
+        (("--events", "plg.yaml", "--html", "no/such/folder.html"), "No such file"),
+        (("run",), "no Kafka broker"),
+    ],
+)
+def test_what_cannot_be_read_or_written_is_one_line(nowhere: River, options: tuple[str, ...], says: str) -> None:
+    ran = nowhere.plg("funnel", *options)
+
+    assert ran.returncode == 2, ran.stdout + ran.stderr
+    assert says in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
 def test_options_that_contradict_each_other_are_refused(nowhere: River) -> None:
     ran = nowhere.plg("funnel", "--from-topic", "--events", "events.jsonl")
 
