@@ -27,10 +27,18 @@ create table billed as
 create table paid as
   select workspace, min(at) as at from billed where plan not in ('free', 'trial') group by workspace;
 create table active as
-  select user, at from events where type = 'track' and user is not null and name not in (
+  select user, workspace, at from events where type = 'track' and user is not null and name not in (
     'Trial Started', 'Trial Ended', 'Plan Changed', 'Subscription Cancelled', 'Usage Reported', 'Invite Accepted',
     'Account Removed User');
 create index active_of_user on active (user, at);
+create table joined as
+  select user, workspace, min(at) as at from (
+    select user, workspace, at from active
+    union all select coalesce(member, user), workspace, at from events where name = 'Invite Accepted')
+  where user is not null and workspace is not null group by user, workspace;
+create table invited as
+  select workspace, user, min(at) as at from events
+  where name = 'Invite Sent' and workspace is not null group by workspace;
 create table sized as select user, at from events where type = 'group' and employees > 100;
 create table times as
   select a.user, (a.at - s.at) / 1000.0 as seconds, s.at as signed_up,
@@ -53,9 +61,9 @@ class Account:
         self._db = sqlite3.connect(":memory:")
         self._db.execute(
             "create table raw (place integer primary key, id text, name text, type text, user text, workspace text,"
-            " at integer, plan text, mrr real, employees real)"
+            " at integer, plan text, mrr real, employees real, member text)"
         )
-        self._db.executemany("insert into raw values (null, ?, ?, ?, ?, ?, ?, ?, ?, ?)", map(_row, events))
+        self._db.executemany("insert into raw values (null, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", map(_row, events))
         for statement in _SETUP.split(";"):
             self._db.execute(statement)
 
@@ -102,6 +110,16 @@ class Account:
             [days * _DAY_MS, self.now, days * _DAY_MS],
         )
         return count, total
+
+    def brought(self, days: int) -> tuple[int, int]:
+        """People who came where somebody who has had so long had invited first, in so many days of his sign-up."""
+        [(count,)] = self._db.execute(
+            "select count(distinct s.user || ' ' || j.user) from signed_up s join invited i on i.user = s.user"
+            " join joined j on j.workspace = i.workspace and j.user != i.user and j.at >= i.at"
+            " where j.at - s.at <= ? and ? - s.at >= ?",
+            [days * _DAY_MS, self.now, days * _DAY_MS],
+        )
+        return count, self.invites(days)[1]
 
     def time_to_value(self, percent: int, *, is_mid: bool) -> float | None:
         """By nearest rank, of those who signed up at least 30 days ago, in seconds."""
@@ -155,6 +173,7 @@ def _row(event: dict[str, Any]) -> tuple[object, ...]:
         properties.get("plan"),
         properties.get("mrr"),
         traits.get("employees"),
+        properties.get("member_id"),
     )
 
 

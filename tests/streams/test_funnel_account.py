@@ -110,6 +110,12 @@ def test_invites_per_sign_up_are_those_of_the_account(told: Told) -> None:
     assert counts(told.funnel.virality["i30"].mature) == told.account.invites(30)
 
 
+def test_who_brought_whom_is_as_in_the_account(told: Told) -> None:
+    pytest.importorskip("signals.measures", reason="the user step sends no measures in this tree")
+
+    assert counts(told.funnel.virality["k30"].mature) == told.account.brought(30)
+
+
 def paid_of(labels: list[Label], now: int, days: int) -> tuple[int, int]:
     """By the simulator's truth: of the workspaces that are so old, those that had begun to pay by then."""
     created = {
