@@ -36,6 +36,8 @@ _CALENDAR = {
 _PLAN_CHANGED = Role.PLAN_CHANGED
 # A product has some ten plans; one that makes names of ids must not fill the memory.
 _CACHED_PLANS = 1_000
+# ISO 4217.
+_CURRENCY_CHARS = 3
 
 
 class Plan(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -59,6 +61,19 @@ class Seats(msgspec.Struct, array_like=True, frozen=True, gc=False):
     is_billed: bool
 
 
+class Mrr(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """
+    The monthly recurring revenue as the newest `plan_changed` that carried one says.
+
+    `currency` is an ISO 4217 code, None while no event has named one; `n` counts the changes so far.
+    """
+
+    amount: Number
+    currency: str | None
+    time: int
+    n: int
+
+
 class Usage(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """
     The newest report of one metric that counts.
@@ -80,6 +95,7 @@ class Billing(msgspec.Struct, omit_defaults=True, gc=False):
     plan: Plan | None = None
     seats: Seats | None = None
     usage: dict[str, Usage] = msgspec.field(default_factory=dict)
+    mrr: Mrr | None = None
 
 
 class PlanStep(msgspec.Struct, frozen=True, gc=False):
@@ -102,6 +118,19 @@ class SeatStep(msgspec.Struct, frozen=True, gc=False):
 
     before: Number | None
     after: Number
+
+
+class RevenueStep(msgspec.Struct, frozen=True, gc=False):
+    """
+    The monthly recurring revenue became another one, for the `n`th time.
+
+    `before` is None where it was unknown, or in another currency.
+    """
+
+    before: Number | None
+    after: Number
+    currency: str | None
+    n: int
 
 
 class UsageStep(msgspec.Struct, frozen=True, gc=False):
@@ -204,6 +233,37 @@ def move_seats(billing: Billing, fact: Fact) -> SeatStep | None:
     return None if before == count else SeatStep(before, count)
 
 
+def move_mrr(billing: Billing, fact: Fact, terms: Terms, *, was_free: bool) -> RevenueStep | None:
+    """
+    Fold what a `plan_changed` says about the monthly recurring revenue, once its plan has been folded.
+
+    Who goes to a free plan pays nothing, whether the event says so or not.
+
+    Args:
+        was_free: It paid nothing before, so far as we know: a first amount is new revenue and no baseline.
+
+    Returns:
+        The change if there was one.
+    """
+    amount, known, plan = number(fact.properties.get("mrr")), billing.mrr, billing.plan
+    if amount is None and known is not None and plan is not None and plan.time <= fact.time:
+        amount = known.amount if terms.is_paying(plan.name) else 0
+    # Of two the earlier is ignored, as with plans (SIGNALS A4).
+    if amount is None or amount < 0 or (known is not None and fact.time < known.time):
+        return None
+    currency = _currency(fact.properties.get("currency")) or (known.currency if known is not None else None)
+    before = known.amount if known is not None else (0 if was_free else None)
+    if known is not None and (amount, currency) == (known.amount, known.currency):
+        billing.mrr = Mrr(amount, currency, fact.time, known.n)
+        return None
+    if known is not None and known.currency not in (None, currency):
+        # Amounts in two currencies are no difference.
+        before = None
+    n = known.n + 1 if known is not None else 1
+    billing.mrr = Mrr(amount, currency, fact.time, n)
+    return RevenueStep(before, amount, currency, n)
+
+
 def report_usage(billing: Billing, fact: Fact, terms: Terms) -> UsageStep | None:
     """Fold a report of usage; returns it if it counts (SIGNALS A12)."""
     used, limit = number(fact.properties.get("used")), number(fact.properties.get("limit"))
@@ -253,6 +313,11 @@ def _plan_named(fact: Fact, terms: Terms) -> str | None:
 
 def _is_cancellation(fact: Fact) -> bool:
     return fact.name is not None and normal_name(fact.name) in CANCELLATIONS
+
+
+def _currency(value: Scalar | None) -> str | None:
+    code = (text(value) or "").strip().upper()
+    return code if len(code) == _CURRENCY_CHARS and code.isascii() and code.isalpha() else None
 
 
 def _plan_text(value: Scalar | None) -> str | None:

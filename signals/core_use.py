@@ -17,10 +17,8 @@ _FIRST_STEP = 5
 Added = tuple[tuple[int, int], ...]
 
 
-def is_step(count: int) -> bool:
-    """Whether a workspace is told when a day's running total reaches this: 1, 5, 10, 20, 40, 80 ..."""
-    steps, rest = divmod(count, _FIRST_STEP)
-    return count == 1 or (rest == 0 and steps & (steps - 1) == 0)
+# A workspace is told when a day's running total reaches one of these: 1, 5, 10, 20, 40, 80 ... Nobody does more.
+STEPS = frozenset({1, *(_FIRST_STEP << n for n in range(40))})
 
 
 def count_core(membership: Membership, day: int) -> Added:
@@ -33,7 +31,7 @@ def count_core(membership: Membership, day: int) -> Added:
     newest = membership.core_day
     if newest == day:
         membership.core_count += 1
-        if not is_step(membership.core_count):
+        if membership.core_count not in STEPS:
             return ()
         added = membership.core_count - membership.core_told
         membership.core_told = membership.core_count

@@ -40,6 +40,7 @@ from signals.telling import Place, facts_of, passed_through
 from signals.user import Progress, UserState, apply_event, keep_timers
 from signals.usual import take_pulse, take_usual_event
 from signals.workspace import Change, WorkspaceState, apply_fact
+from signals.workspace_measures import measure_workspace
 
 _OBSERVED, _CARRIED = FactKind.OBSERVED, FactKind.CARRIED
 _ASKING = frozenset({FactKind.MOVED, FactKind.ENTERED})
@@ -320,9 +321,11 @@ def _count_activity(user: UserState, event: Event, progress: Progress, engine: E
     if membership is not None:
         progress.day = membership.add_day(day)
     if _CORE in progress.roles:
-        known = len(user.core)
-        cap = engine.config.limits.core_names
-        progress.has_new_core, has_forgotten = use_name(user.core, event.matched or "", day, cap)
+        known, name = len(user.core), event.matched or ""
+        used, cap = user.core.get(name), engine.config.limits.core_names
+        is_news, has_forgotten = use_name(user.core, name, day, cap)
+        # A name used in the days that any rule looks back at adds nothing to their breadth.
+        progress.has_new_core = is_news and (used is None or used <= day - engine.breadth_days)
         progress.has_grown |= len(user.core) > known or has_forgotten
         if has_forgotten:
             out.notes.append(Note.CORE_NAME_FORGOTTEN)
@@ -341,7 +344,7 @@ def _count_attempt(user: UserState, event: Event, engine: Engine, out: Outputs) 
     return attempt
 
 
-def _apply_to_workspace(  # noqa: C901, PLR0912 - flat: a case is made only where policy is asked: most facts never are
+def _apply_to_workspace(  # noqa: C901, PLR0912, PLR0915 - flat: a case is made only where policy is asked: most facts never are
     workspace: WorkspaceState, fact: Fact, place: Place, muted: Mapping[str, int], engine: Engine, out: Outputs
 ) -> None:
     kind, fired_before = fact.kind, 0
@@ -373,6 +376,8 @@ def _apply_to_workspace(  # noqa: C901, PLR0912 - flat: a case is made only wher
         if change.has_grown:
             _bound(_case(workspace, fact, muted, engine, out))
     has_opened = not was_open and policy.is_open(workspace, engine)
+    if change.is_created or change.revenue is not None:
+        measure_workspace(fact, change, engine, out)
     if change.plan is not None and workspace.has_converted(change.plan):
         policy.close(_case(workspace, fact, muted, engine, out), "converted")
     if kind is _OBSERVED or fact.champion is not None:
@@ -392,6 +397,8 @@ def _apply_to_workspace(  # noqa: C901, PLR0912 - flat: a case is made only wher
         case = _case(workspace, fact, muted, engine, out)
         firings += fire_derived(case, firings, fact.time, fact.event_id, fact.cause, fact.user_id, company)
         policy.judge(case, firings, has_opened=has_opened, is_asked=fact.is_asked)
+        if change.has_timers:
+            policy.set_due(case)
         _bound(case)
     elif change.has_timers:
         case = _case(workspace, fact, muted, engine, out)

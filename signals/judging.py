@@ -164,9 +164,11 @@ def fire_derived(
     Returns:
         What they found, which is among the outputs of the case already.
     """
-    case.engine.scoring.take(case.workspace, firings, time, company_before)
+    has_moved = case.engine.scoring.take(case.workspace, firings, time, company_before)
     found: list[Firing] = []
     for rule in case.engine.derived:
+        if rule.on_score and not has_moved:
+            continue
         try:
             finding = rule.judge_derived(case.workspace, firings, time)
         except Exception as error:  # noqa: BLE001 - a broken rule loses its own firing and nothing else

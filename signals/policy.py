@@ -20,6 +20,7 @@ HEARD_MS = 30 * DAY_MS
 # Later than any event: a mute without an end.
 FOREVER = 2**62
 _ENTERPRISE = "enterprise_domain"
+_NO_ROUTE = "no route lists the signal"
 
 
 def is_open(workspace: WorkspaceState, engine: Engine) -> bool:
@@ -40,6 +41,11 @@ def judge(case: Case, firings: Sequence[Firing], *, has_opened: bool = False, is
         has_opened: The fact is the first sign of an activation in the workspace.
         is_asked: Another workspace has been asked what sales knows of the user's company.
     """
+    if not has_opened and case.policy.quiet_until is None and _all_unrouted(case, firings):
+        # Nothing that waits is touched, so nothing else can be due.
+        for firing in firings:
+            case.decide(firing, Decision.UNROUTED, _NO_ROUTE)
+        return
     to_send = _wanted_news(case, waiting.release(case), case.time) if has_opened else []
     bystanders: list[Firing] = []
     for firing in firings:
@@ -55,8 +61,13 @@ def judge(case: Case, firings: Sequence[Firing], *, has_opened: bool = False, is
     is_sent = _deliver(case, to_send, companions, has_opened=has_opened)
     for firing in bystanders:
         if not (is_sent and firing in companions):
-            case.decide(firing, Decision.UNROUTED, "no route lists the signal")
+            case.decide(firing, Decision.UNROUTED, _NO_ROUTE)
     set_due(case)
+
+
+def _all_unrouted(case: Case, firings: Sequence[Firing]) -> bool:
+    route_of = case.engine.route_of
+    return all(route_of(firing.signal) is None for firing in firings)
 
 
 def fire_due(case: Case, until: int) -> None:

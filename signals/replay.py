@@ -73,7 +73,7 @@ class Backtest:
     Args:
         config: The thresholds to try.
         domains: The lists of domains with the config's additions.
-        on_outputs: Told what each step puts out, before its signals are paired with their verdicts.
+        on_outputs: Shown all that the steps put out, measures too; it must not keep the object.
     """
 
     def __init__(
@@ -150,9 +150,9 @@ class Backtest:
 
     def _pass_on(self, out: Outputs) -> list[SignalRecord]:
         self.notes.update(note.value for note in out.notes)
+        self._on_outputs(out)
         if not out.facts and not out.signals:
             return []
-        self._on_outputs(out)
         return self._ledger.book(self.newest or 0, out, *self._step_workspaces(out.facts))
 
     def _step_workspaces(self, records: Iterable[Fact | Pulse | Tick]) -> Iterator[Outputs]:
@@ -162,8 +162,8 @@ class Backtest:
             out = step_workspace(self._workspaces, log.popleft(), self._facts, 0, self._engine)
             self._facts += 1
             self.alerts += len(out.alerts)
-            log.extend(out.facts)
             self._on_outputs(out)
+            log.extend(out.facts)
             yield out
 
 

@@ -231,6 +231,8 @@ class DerivedRule(Rule):
     """A rule over the signals of its workspace, asked when one has fired and when its plan or its company changes."""
 
     scope = Scope.WORKSPACE
+    # Asked only when the score has been moved by something other than time.
+    on_score: ClassVar[bool] = False
 
     @abstractmethod
     def judge_derived(self, workspace: WorkspaceState, firings: Sequence[Firing], time: int) -> Finding | None:

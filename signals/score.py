@@ -169,7 +169,7 @@ class Scoring:
         is_reason = firing.kind is not Kind.RISK or self._kinds.get(firing.signal) is Kind.RISK
         return is_reason and self.config.weights.get(firing.signal, 0.0) != 0
 
-    def take(self, workspace: WorkspaceState, firings: Sequence[Firing], time: int, before: Company | None) -> None:
+    def take(self, workspace: WorkspaceState, firings: Sequence[Firing], time: int, before: Company | None) -> bool:
         """
         Let what has just fired, or what has become known of the company, move the score.
 
@@ -178,10 +178,13 @@ class Scoring:
             firings: What fired, of any scope.
             time: Of the moment, Unix milliseconds.
             before: What was known of the company until now, if that is another.
+
+        Returns:
+            Whether anything moved it but time.
         """
         firings = [firing for firing in firings if self.weighs(firing)]
         if not firings and before is None:
-            return
+            return False
         # Between moments the score only falls: how low it has been since it last said something shows just before it
         # may rise again. That arms `pql` anew.
         self._note_low(workspace, time, before)
@@ -189,6 +192,7 @@ class Scoring:
             self._add(workspace, firing)
         # A penalty, or a signal that counts against, makes it fall at once.
         self._note_low(workspace, time, None)
+        return True
 
     def _add(self, workspace: WorkspaceState, firing: Firing) -> None:
         weight = self.config.weights[firing.signal]

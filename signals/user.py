@@ -96,6 +96,7 @@ _STORED_AS = {
     "custom": "cu",
     "custom_days": "cd",
     "answered": "an",
+    "measurable_from": "mf",
     "measurable_until": "mu",
     "invited": "iv",
 }
@@ -143,7 +144,8 @@ class UserState(FiredState, omit_defaults=True, forbid_unknown_fields=True, rena
     custom: dict[str, dict[int, int]] = msgspec.field(default_factory=dict)
     custom_days: dict[str, tuple[int, bytes]] = msgspec.field(default_factory=dict)
     answered: dict[str, int] = msgspec.field(default_factory=dict)
-    # From this time on (Unix milliseconds) his activity is no measure any more.
+    # Before and from these times (Unix milliseconds) his activity is no measure.
+    measurable_from: int = 0
     measurable_until: int = 0
     # How many invitations he has sent.
     invited: int = 0

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from signals.active_days import add_day, is_new_day
-from signals.core_use import Added, count_core
+from signals.core_use import STEPS, Added, count_core
 from signals.domains import DomainKind
 from signals.event import Event, EventType
 from signals.facts import Fact, FactKind, Pulse, Slot
@@ -80,10 +80,13 @@ def take_usual_event(  # noqa: C901, PLR0911, PLR0912 - flat: a call less per ev
         # A name used in the days that any rule looks back at adds nothing to their breadth.
         if (is_new or used <= day - engine.breadth_days) and engine.may_matter(user, day):
             return None
-        if time < user.measurable_until and is_measure(user, time):
+        if user.measurable_from <= time < user.measurable_until and is_measure(user, time):
             return None
         if is_core:
-            core = count_core(membership, day)
+            if membership.core_day != day or membership.core_count + 1 in STEPS:
+                core = count_core(membership, day)
+            else:
+                membership.core_count += 1
             if used < day:
                 user.core[name] = day
         if is_new:

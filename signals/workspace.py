@@ -12,10 +12,13 @@ from signals.billing import (
     NOTHING_PASSED,
     Billing,
     Number,
+    Plan,
     PlanStep,
+    RevenueStep,
     SeatStep,
     Terms,
     UsageStep,
+    move_mrr,
     move_plan,
     move_seats,
     number,
@@ -206,6 +209,9 @@ class Change(msgspec.Struct, gc=False):
     plan: PlanStep | None = None
     seats: SeatStep | None = None
     usage: UsageStep | None = None
+    # For the funnel alone: what it pays became another amount; its `workspace_created` is the first one.
+    revenue: RevenueStep | None = None
+    is_created: bool = False
     # Firings of a metric's earlier periods have made room for those of this one.
     has_forgotten: bool = False
     # A timer was set or taken away.
@@ -285,11 +291,14 @@ def apply_fact(
 def _bill(workspace: WorkspaceState, fact: Fact, change: Change, terms: Terms, awaited: Collection[str]) -> None:
     roles, billing, before = fact.roles, workspace.billing, workspace.billing.plan
     if _CREATED in roles:
+        change.is_created = not workspace.is_created
         workspace.is_created = True
     if _PLAN_CHANGED in roles or (fact.type is _GROUP and fact.traits):
         change.plan = move_plan(billing, fact, terms)
         change.seats = move_seats(billing, fact)
         change.is_derived = change.plan is not None and change.plan.is_paying and not change.plan.was_paying
+        if _PLAN_CHANGED in roles:
+            change.revenue = move_mrr(billing, fact, terms, was_free=_was_free(workspace, before, terms))
     if _USAGE_REPORTED in roles:
         change.usage = report_usage(billing, fact, terms)
         if change.usage is not None:
@@ -305,6 +314,11 @@ def _bill(workspace: WorkspaceState, fact: Fact, change: Change, terms: Terms, a
         arming.follow_trial(workspace, fact, change, terms, awaited)
     if fact.joined or change.seats is not None:
         _note_seats_used(workspace)
+
+
+def _was_free(workspace: WorkspaceState, plan: Plan | None, terms: Terms) -> bool:
+    # As for a conversion: from an unknown plan only if we saw it come into being (SIGNALS A4).
+    return workspace.creation_seen if plan is None else not terms.is_paying(plan.name)
 
 
 def _note_seats_used(workspace: WorkspaceState) -> None:

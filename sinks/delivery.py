@@ -55,9 +55,10 @@ class DeliveryLoop:
         stop: Set it to end the run.
         commit_every_record: At most one record comes twice after a crash. Always so for a sink without batches.
         look_back_s: A group that has never read begins with the records of so many seconds; None: with all.
+        group: Another consumer group than that.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what a command knows and the loop does not
         self,
         sink: Sink,
         bootstrap: str,
@@ -67,6 +68,7 @@ class DeliveryLoop:
         *,
         commit_every_record: bool = False,
         look_back_s: float | None = None,
+        group: str | None = None,
     ) -> None:
         self.report = DeliveryReport()
         self._sink = sink
@@ -78,7 +80,7 @@ class DeliveryLoop:
         self._log = _log.bind(sink=sink.name)
         options = {**kafka_options, "bootstrap.servers": bootstrap}
         topics = [f"{prefix}.{topic}" for topic in sink.topics]
-        self._intake = Intake(topics, f"{prefix}-sink-{sink.name}", options, look_back_s)
+        self._intake = Intake(topics, group or f"{prefix}-sink-{sink.name}", options, look_back_s)
         self._dead_letters = DeadLetters(f"{prefix}.dead-letters", options)
 
     def run(self, connect_timeout_s: float | None = None) -> DeliveryReport:
@@ -102,6 +104,11 @@ class DeliveryLoop:
             self.report.dropped = self._intake.dropped
         self._log.info("sink.stopped", **msgspec.structs.asdict(self.report))
         return self.report
+
+    @property
+    def ownership(self) -> tuple[int, int]:
+        """How many partitions are ours, and how often the group has given us some."""
+        return self._intake.partitions, self._intake.assignments
 
     def status(self) -> SinkStatus:
         """How it stands now; to be asked from any thread."""
@@ -198,6 +205,7 @@ def run_delivery(  # noqa: PLR0913  # what a command knows and the loop does not
     *,
     commit_every_record: bool = False,
     connect_timeout_s: float | None = None,
+    group: str | None = None,
     watching: Callable[[DeliveryLoop], contextlib.AbstractContextManager[None]] | None = None,
 ) -> DeliveryReport:
     """
@@ -211,6 +219,9 @@ def run_delivery(  # noqa: PLR0913  # what a command knows and the loop does not
     """
     stop = stop or threading.Event()
     with stop_on_signals(stop):
-        loop = DeliveryLoop(sink, bootstrap, prefix, kafka_options or {}, stop, commit_every_record=commit_every_record)
+        options = kafka_options or {}
+        loop = DeliveryLoop(
+            sink, bootstrap, prefix, options, stop, commit_every_record=commit_every_record, group=group
+        )
         with watching(loop) if watching is not None else contextlib.nullcontext():
             return loop.run(connect_timeout_s)

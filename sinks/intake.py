@@ -65,6 +65,8 @@ class Intake:
         self._assigned: set[tuple[str, int]] = set()
         self._troubles: set[str] = set()
         self._has_joined = False
+        # How often the group has given us partitions: in between somebody else may have had them.
+        self.assignments = 0
         self._is_paused = False
         # Whether the group has taken us in, be it without a partition.
         self.is_member = False
@@ -190,6 +192,7 @@ class Intake:
         if self._look_back_s is not None:
             begin(consumer, partitions, time.time() - self._look_back_s)
         self._assigned.update((p.topic, p.partition) for p in partitions)
+        self.assignments += 1
         self.is_member = True
         # A partition that was paused when it went may come back paused: let the next `read` resume it.
         self._is_paused = True

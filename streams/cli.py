@@ -8,7 +8,7 @@ import typer
 from confluent_kafka import KafkaError, KafkaException
 
 from signals.errors import PlgError
-from streams.commands import config, dlq, explain, health, orders, rebuild, running, sinks, topics, trying
+from streams.commands import config, dlq, explain, funnel, health, orders, rebuild, running, sinks, topics, trying
 from streams.commands.common import errors
 from streams.settings import read_settings
 
@@ -36,6 +36,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(explain.app, name="explain")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(rebuild.app, name="rebuild")
+app.add_typer(funnel.app, name="funnel")
 
 
 def main() -> None:

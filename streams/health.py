@@ -1,4 +1,4 @@
-"""The health server: `/live`, `/ready` and `/metrics` over HTTP, in threads of its own."""
+"""The health server: `/live`, `/ready`, `/metrics` and pages of a process over HTTP, in threads of its own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 import socket
 import socketserver
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -52,6 +52,10 @@ class Probes(Protocol):
         """The metrics: content type and text."""
 
 
+Page = Callable[[], tuple[str, bytes]]
+NO_PAGES: Mapping[str, Page] = {}
+
+
 class HealthServer:
     """
     Listens from the moment it is made, so that a port that is taken is said first; answers from `start` on.
@@ -78,10 +82,11 @@ class HealthServer:
         host, port = str(self._server.server_address[0]), self._server.server_port
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
-    def start(self, probes: Probes) -> Self:
-        """Answer."""
+    def start(self, probes: Probes, pages: Mapping[str, Page] = NO_PAGES) -> Self:
+        """Answer; `pages` are further paths of this process, each with what gives its content type and body."""
         if self._server is not None:
             self._server.probes = probes
+            self._server.pages = pages
             self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
             self._thread.start()
             log.info("health.listening", address=self.address)
@@ -108,6 +113,7 @@ class _Server(ThreadingHTTPServer):
     # The 5 of the standard library make a client of a small crowd wait a second for its next attempt.
     request_queue_size = 128
     probes: Probes
+    pages: Mapping[str, Page]
 
     def __init__(self, host: str, port: int) -> None:
         if ":" in host:
@@ -173,7 +179,7 @@ def _listen(settings: Settings) -> _Server:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Three paths, two methods, and nothing about us in any header."""
+    """Few paths, two methods, and nothing about us in any header."""
 
     server: _Server
     timeout = REQUEST_S
@@ -194,6 +200,8 @@ class _Handler(BaseHTTPRequestHandler):
         probes = self.server.probes
         if path == "/metrics":
             return HTTPStatus.OK, *probes.metrics()
+        if path in self.server.pages:
+            return HTTPStatus.OK, *self.server.pages[path]()
         if path not in ("/live", "/ready"):
             return HTTPStatus.NOT_FOUND, "", b""
         answer = probes.live() if path == "/live" else probes.ready()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     # Not at run time: a sink must not carry Faust.
     from signals.config import Config
+    from signals.funnel_numbers import Funnel, Share
     from sinks.status import SinkStatus
     from streams.app import Parts
     from streams.tables import StateTable
@@ -244,6 +245,135 @@ SINK: tuple[Metric[SinkStatus], ...] = (
         "sink",
     ),
 )
+
+
+@dataclass(frozen=True)
+class FunnelView:
+    """What the metrics of the funnel's process are read from."""
+
+    status: SinkStatus
+    numbers: Funnel
+    rows: Mapping[str, int]
+
+
+FUNNEL: tuple[Metric[FunnelView], ...] = (
+    Metric(
+        "plg_funnel_records_total",
+        Kind.COUNTER,
+        "Signals, measures, alerts and verdicts that the funnel has taken.",
+        lambda view: view.status.delivered,
+    ),
+    Metric(
+        "plg_funnel_parked_total",
+        Kind.COUNTER,
+        "Records that break their contract, now dead letters.",
+        lambda view: view.status.parked,
+    ),
+    Metric(
+        "plg_funnel_waiting",
+        Kind.GAUGE,
+        "1 while it cannot keep its rows or another process has a part of the partitions, else 0.",
+        lambda view: int(view.status.is_waiting),
+    ),
+    Metric("plg_funnel_rows", Kind.GAUGE, "Rows that it holds, by what they are about.", lambda view: view.rows, "of"),
+    Metric(
+        "plg_funnel_users",
+        Kind.GAUGE,
+        "Users who signed up in the last 104 weeks.",
+        lambda view: view.numbers.users,
+    ),
+    Metric(
+        "plg_funnel_workspaces",
+        Kind.GAUGE,
+        "Workspaces created in the last 104 weeks.",
+        lambda view: view.numbers.workspaces,
+    ),
+    Metric(
+        "plg_funnel_share",
+        Kind.GAUGE,
+        "Shares and means of those whose time is over, by metric (docs/funnel.md).",
+        lambda view: {name: one.mature.share for name, one in shares(view.numbers) if one.mature.share is not None},
+        "metric",
+    ),
+    Metric(
+        "plg_funnel_share_immature",
+        Kind.GAUGE,
+        "The same of those who may still get there: a lower bound.",
+        lambda view: {name: one.immature.share for name, one in shares(view.numbers) if one.immature.share is not None},
+        "metric",
+    ),
+    Metric(
+        "plg_funnel_entered",
+        Kind.GAUGE,
+        "How many the mature share is of, by metric.",
+        lambda view: {name: one.mature.entered for name, one in shares(view.numbers)},
+        "metric",
+    ),
+    Metric(
+        "plg_funnel_time_to_value_p50_seconds",
+        Kind.GAUGE,
+        "Median time to value of those who signed up at least 30 days ago, by target in seconds.",
+        lambda view: _targets(view.numbers, 50),
+        "target",
+    ),
+    Metric(
+        "plg_funnel_time_to_value_p90_seconds",
+        Kind.GAUGE,
+        "The time that 90 % of them did not exceed.",
+        lambda view: _targets(view.numbers, 90),
+        "target",
+    ),
+    Metric(
+        "plg_funnel_mrr",
+        Kind.GAUGE,
+        "Monthly recurring revenue by currency; currencies are never added up.",
+        lambda view: {name: revenue.mrr for name, revenue in view.numbers.revenue.items()},
+        "currency",
+    ),
+    Metric(
+        "plg_funnel_net_dollar_retention",
+        Kind.GAUGE,
+        "Net dollar retention, by currency and period, such as `USD 365d`.",
+        lambda view: {
+            f"{currency} {period}": kept.net
+            for currency, revenue in view.numbers.revenue.items()
+            for period, kept in revenue.retention.items()
+            if kept.net is not None
+        },
+        "over",
+    ),
+    Metric(
+        "plg_funnel_alerts_before_activation",
+        Kind.GAUGE,
+        "Alerts of the last 84 days before anybody had activated, those that may be excepted; target 0.",
+        lambda view: view.numbers.alerts.overlay.before_activation - view.numbers.alerts.overlay.allowed,
+    ),
+)
+
+
+def shares(numbers: Funnel) -> Iterator[tuple[str, Share]]:
+    """Every share of the funnel under the name that its metrics have."""
+    groups = {
+        "user_stage": numbers.user_stages,
+        "workspace_stage": numbers.workspace_stages,
+        "activation": numbers.activation,
+        "retention": numbers.retention,
+        "free_to_paid": numbers.free_to_paid,
+        "virality": numbers.virality,
+    }
+    for group, found in groups.items():
+        for name, share in found.items():
+            yield f"{group}_{name}", share
+    yield "alerts_converted", numbers.alerts.converted
+
+
+def _targets(numbers: Funnel, percent: int) -> dict[str, float]:
+    found = {}
+    for segment in numbers.time_to_value:
+        value = segment.mature.p50 if percent == 50 else segment.mature.p90  # noqa: PLR2004  # the two that there are
+        if value is not None:
+            found[f"{segment.target:g}"] = value
+    return found
 
 
 def _copy(counter: Mapping[str, int]) -> dict[str, float]:

@@ -47,6 +47,15 @@ def worker_needs(topics: Topics, sources: Sequence[str]) -> list[Need]:
     ]
 
 
+def funnel_needs(topics: Topics) -> list[Need]:
+    """The same of `plg funnel run`."""
+    return [
+        *(Need("topic", name, Right.READ) for name in (topics.signals, topics.alerts, topics.verdicts, topics.funnel)),
+        *(Need("topic", name, Right.WRITE) for name in (topics.funnel, topics.dead_letters)),
+        Need("group", f"{topics.prefix}-funnel", Right.READ),
+    ]
+
+
 def require_permissions(needs: Iterable[Need], settings: Settings) -> None:
     """
     Ask the broker what we may do.

@@ -8,6 +8,7 @@ import msgspec
 from confluent_kafka import Consumer, TopicPartition
 
 from signals.config import Config
+from signals.rule import Kind
 from streams.settings import Settings
 from streams.topics import Topics
 
@@ -17,6 +18,7 @@ BATCH = 2_000
 class _Signal(msgspec.Struct):
     id: str
     signal: str
+    kind: str
 
 
 class _Verdict(msgspec.Struct):
@@ -58,7 +60,8 @@ class Tally:
                 continue
             if message.topic() == self._signals_topic:
                 signal = self._signal.decode(message.value() or b"")
-                self._count(self.signals, signal.signal, f"s{signal.id}")
+                if signal.kind != Kind.MEASURE:
+                    self._count(self.signals, signal.signal, f"s{signal.id}")
             else:
                 verdict = self._verdict.decode(message.value() or b"")
                 self._count(self.verdicts, verdict.verdict, f"v{verdict.signal_id}")

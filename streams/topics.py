@@ -49,6 +49,7 @@ class Topics:
         self.redrive = f"{prefix}.redrive"
         self.commands = f"{prefix}.commands"
         self.config = f"{prefix}.config"
+        self.funnel = f"{prefix}.funnel"
         # Faust's naming: <app id>-<table>-changelog; the app id is the prefix.
         self.users_changelog = f"{prefix}-users-changelog"
         self.workspaces_changelog = f"{prefix}-workspaces-changelog"
@@ -92,6 +93,7 @@ class Topics:
             ),
             TopicSpec(self.commands, 1, {"retention.ms": str(7 * DAY_MS)}),
             TopicSpec(self.config, 1, compacted),
+            TopicSpec(self.funnel, self.partitions, compacted),
             TopicSpec(self.users_changelog, self.partitions, changelog),
             TopicSpec(self.workspaces_changelog, self.partitions, changelog),
         ]

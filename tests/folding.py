@@ -54,7 +54,7 @@ class Folded:
         topics = Topics(config.prefix, config.topics.partitions)
         for fact in outputs.facts:
             self.facts.setdefault(fact_key(topics.of(fact.workspace_id), fact), encode_record(fact))
-        for firing in outputs.signals:
+        for firing in (*outputs.signals, *outputs.measures):
             self.signals.setdefault(firing.id, timeless(signal_json(firing, 0, config.hash)))
         for alert in outputs.alerts:
             self.alerts.setdefault(_state_of(alert), timeless(alert_json(alert, 0, config.hash)))

@@ -62,15 +62,23 @@ class MultiUser(WorkspaceRule):
 
     def judge(self, workspace: WorkspaceState, fact: Fact, change: Change) -> Finding | None:  # noqa: ARG002
         """Judge every window end that the active day has raised, in rising order; the first that qualifies fires."""
-        raised = change.raised.get(self.params.window)
+        params = self.params
+        raised = change.raised.get(params.window)
         if not raised:
             return None
-        ring, last, start = workspace.rings[self.params.window], workspace.fired.get(self.name), raised.start
+        ring, last, start = workspace.rings[params.window], workspace.fired.get(self.name), raised.start
         if last is not None and last.end is not None:
             start = max(start, last.end + self._days_between)
+        # Every end that was raised is in the ring; what is not armed by the last of them is not by an earlier one.
+        if (
+            start >= raised.stop
+            or max(ring.counts[start - ring.first : raised.stop - ring.first]) < params.active_users
+            or not self._is_armed(ring, last, raised.stop)
+        ):
+            return None
         for end in range(start, raised.stop):
             users = ring.count(end)
-            if users >= self.params.active_users and self._is_armed(ring, last, end):
+            if users >= params.active_users and self._is_armed(ring, last, end):
                 evidence: Evidence = {
                     "active_users": users,
                     "threshold": self.params.active_users,

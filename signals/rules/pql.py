@@ -50,6 +50,7 @@ class Pql(DerivedRule):
 
     name = PQL
     kind = Kind.INTENT
+    on_score = True
     play = "The account qualifies by its use. Read why it does, and start the talk with what they do most."
 
     def __init__(self, params: PqlParams, scoring: Scoring) -> None:

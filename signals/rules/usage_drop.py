@@ -34,7 +34,7 @@ class UsageDrop(WorkspaceRule):
 
     name = "usage_drop"
     kind = Kind.RISK
-    triggers = frozenset({Trigger.VOLUME, Trigger.ACTIVE_DAY})
+    triggers = frozenset({Trigger.ACTIVE_DAY})
     play = "They use it less and still pay. Find out what has changed before the renewal comes up."
 
     def __init__(self, params: UsageDropParams, terms: Terms, days: Days) -> None:
@@ -45,8 +45,9 @@ class UsageDrop(WorkspaceRule):
 
     def judge(self, workspace: WorkspaceState, fact: Fact, change: Change) -> Finding | None:  # noqa: ARG002
         """Fire if it pays, there is enough usual use to fall from, and a cooldown is over."""
-        if workspace.volume is None or workspace.billing.plan is None:
-            # Asked at every new active day of everybody: most have an end here.
+        if workspace.volume is None or workspace.billing.plan is None or fact.day != workspace.newest_day:
+            # Asked at every new active day of everybody: most have an end here. The week under comparison ends before
+            # the workspace's newest day, so that only a newest day changes it, or a late event.
             return None
         if not self._pays(workspace):
             return None

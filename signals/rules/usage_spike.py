@@ -49,8 +49,12 @@ class UsageSpike(WorkspaceRule):
 
     def judge(self, workspace: WorkspaceState, fact: Fact, change: Change) -> Finding | None:  # noqa: ARG002
         """Fire if there is history to compare with, enough use by enough people, and a cooldown is over."""
-        volume = workspace.volume
+        volume, params = workspace.volume, self.params
         if volume is None:
+            return None
+        # Said no in nearly every case, so without a call: too few events, or not enough more than usual.
+        events, usual = sum(volume.counts[-WEEK:]), sum(volume.counts[-COMPARED_DAYS:-WEEK])
+        if events < params.min_events or usual == 0 or events / (usual / 4) < params.ratio:
             return None
         # The newest day is under way; what it has so far counts, for more can only raise it.
         end = volume.newest
@@ -74,12 +78,9 @@ class UsageSpike(WorkspaceRule):
         volume = workspace.volume
         if volume is None or not has_history(workspace.since, end, self._days):
             return None
-        events = volume.week(end)
-        if events < self.params.min_events:
-            return None
-        mean, users = volume.usual_week(end), self._users(workspace, end)
-        is_spike = mean > 0 and events / mean >= self.params.ratio and users >= self.params.active_users
-        return (events, mean, users) if is_spike else None
+        events, mean, users = volume.week(end), volume.usual_week(end), self._users(workspace, end)
+        is_spike = mean > 0 and events >= self.params.min_events and events / mean >= self.params.ratio
+        return (events, mean, users) if is_spike and users >= self.params.active_users else None
 
     def _users(self, workspace: WorkspaceState, end: int) -> int:
         ring = workspace.rings.get(WEEK)

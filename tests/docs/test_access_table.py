@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from streams.permissions import worker_needs
+from streams.permissions import funnel_needs, worker_needs
 from streams.topics import Topics
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -44,7 +44,15 @@ def test_the_page_lists_what_a_worker_asks_for_and_nothing_else() -> None:
     assert len(set(listed)) == len(listed)
 
 
-def test_only_the_worker_writes_what_it_derives() -> None:
+def test_the_page_lists_what_the_funnel_asks_for_and_nothing_else() -> None:
+    listed = [(grant.kind, grant.name, grant.right) for grant in documented_grants() if grant.process == "funnel"]
+
+    needed = [(need.kind, need.name, need.right.value) for need in funnel_needs(Topics("plg", 32))]
+
+    assert sorted(listed) == sorted(needed)
+
+
+def test_only_the_worker_writes_what_it_derives_and_the_funnel_its_rows() -> None:
     written = {(grant.process, grant.name) for grant in documented_grants() if grant.right == "Write"}
 
-    assert {name for process, name in written if process != "worker"} == {"plg.dead-letters"}
+    assert {name for process, name in written if process != "worker"} == {"plg.dead-letters", "plg.funnel"}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signals.core_use import count_core, is_step
+from signals.core_use import STEPS, count_core
 from signals.event import Event, EventType, Role
 from signals.facts import Fact
 from signals.user import Membership
@@ -26,7 +26,7 @@ def told(river: River) -> list[tuple[tuple[int, int], ...]]:
 
 
 def test_steps_are_one_and_five_doubled() -> None:
-    assert [count for count in range(1, 100) if is_step(count)] == [1, 5, 10, 20, 40, 80]
+    assert [count for count in range(1, 100) if count in STEPS] == [1, 5, 10, 20, 40, 80]
 
 
 def test_a_day_is_told_at_its_steps() -> None:

@@ -14,12 +14,14 @@ from signals.config import Config
 from signals.event import Reason
 from sinks.status import SinkStatus
 from streams.exposition import Exposition
-from streams.metric_catalogue import SINK, WORKER, Kind, Metric, WorkerView
+from streams.metric_catalogue import FUNNEL, SINK, WORKER, FunnelView, Kind, Metric, WorkerView
 from streams.metrics import Metrics
+from tests.signals.builders import day
+from tests.signals.test_funnel import funnel, revenue, signal
 from tests.streams.asking import samples
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
-ALL: tuple[Metric[Any], ...] = (*WORKER, *SINK)
+ALL: tuple[Metric[Any], ...] = (*WORKER, *SINK, *FUNNEL)
 # Prometheus: a name ends in its unit, a counter in _total.
 UNITS = ("_seconds", "_records", "_info")
 COUNTS_OF_THINGS = {
@@ -30,6 +32,16 @@ COUNTS_OF_THINGS = {
     "plg_sink_waiting",
     "plg_sink_records_in_hand",
     "plg_sink_partitions_assigned",
+    "plg_funnel_waiting",
+    "plg_funnel_rows",
+    "plg_funnel_users",
+    "plg_funnel_workspaces",
+    "plg_funnel_share",
+    "plg_funnel_share_immature",
+    "plg_funnel_entered",
+    "plg_funnel_mrr",
+    "plg_funnel_net_dollar_retention",
+    "plg_funnel_alerts_before_activation",
 }
 
 
@@ -114,9 +126,31 @@ def test_memory_and_cpu_of_the_process_come_with_it() -> None:
     assert found["process_resident_memory_bytes"][""] > 1_000_000
 
 
+def test_the_funnel_shows_what_is_mature_apart_from_what_may_still_grow() -> None:
+    numbers = funnel(
+        signal("signed_up", day(1), "ann"),
+        signal("activated", day(1), "ann", time_to_value=90, target=600),
+        signal("signed_up", day(40), "bob"),
+        revenue(day(2), 100, 0),
+        revenue(day(50), 110, 100, 2),
+        now=day(60),
+    )
+    view = FunnelView(SinkStatus("funnel", 0.1, True, 3, 2, 40, 1, 2, False, 0.0), numbers, {"users": 3})
+
+    found = samples(Exposition(FUNNEL, lambda: view).render()[1])
+
+    assert found["plg_funnel_records_total"] == {"": 40}
+    assert found["plg_funnel_share"]["user_stage_activated"] == 1.0
+    assert found["plg_funnel_share_immature"]["user_stage_activated"] == 0.0
+    assert found["plg_funnel_entered"]["user_stage_activated"] == 1
+    assert found["plg_funnel_time_to_value_p50_seconds"] == {"600": 90}
+    assert found["plg_funnel_mrr"] == {"USD": 110}
+    assert found["plg_funnel_net_dollar_retention"] == {"USD 30d": pytest.approx(1.1)}
+
+
 @pytest.mark.parametrize("metric", ALL, ids=lambda metric: metric.name)
 def test_a_name_follows_the_rules_and_stands_in_the_document_with_its_meaning(metric: Metric[Any]) -> None:
-    assert re.fullmatch(r"plg_[a-z_]+", metric.name)
+    assert re.fullmatch(r"plg_[a-z0-9_]+", metric.name)
     assert metric.name.endswith("_total") == (metric.kind is Kind.COUNTER)
     if metric.kind is Kind.GAUGE:
         assert metric.name.endswith(UNITS) or metric.name in COUNTS_OF_THINGS

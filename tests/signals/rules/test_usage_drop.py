@@ -72,7 +72,7 @@ def test_it_is_said_once_in_14_days(later: int, fires: bool) -> None:
     river = fallen(80, 5)
     assert times(river) == [day(36)]
 
-    river.feed_fact(core(50, 1, at=day(36) + later))
+    river.feed_fact(core(50, 1, at=day(36) + later, active=True))
 
     assert times(river) == [day(36), day(36) + later][: 1 + fires]
 
