@@ -45,6 +45,7 @@ class Folded:
 
     states: Stored = field(default_factory=dict)
     facts: dict[FactKey, bytes] = field(default_factory=dict)
+    # Measures among them: they stand on the same topic.
     signals: dict[str, bytes] = field(default_factory=dict)
     verdicts: dict[str, bytes] = field(default_factory=dict)
     alerts: dict[AlertState, bytes] = field(default_factory=dict)
@@ -54,7 +55,7 @@ class Folded:
         topics = Topics(config.prefix, config.topics.partitions)
         for fact in outputs.facts:
             self.facts.setdefault(fact_key(topics.of(fact.workspace_id), fact), encode_record(fact))
-        for firing in outputs.signals:
+        for firing in (*outputs.signals, *outputs.measures):
             self.signals.setdefault(firing.id, timeless(signal_json(firing, 0, config.hash)))
         for alert in outputs.alerts:
             self.alerts.setdefault(_state_of(alert), timeless(alert_json(alert, 0, config.hash)))

@@ -25,8 +25,10 @@ def test_the_default_config_misses_what_only_the_product_knows() -> None:
             "events.activated: is empty: the signals activated and activation_stalled and the activation gate are off; "
             "name the event at which a user first gets value"
         ),
-        "events.core: is empty: power_user, usage_spike, usage_drop never fire; name the events of the features that make"
-        " up the product",
+        (
+            "events.core: is empty: power_user, usage_spike, usage_drop never fire;"
+            " name the events of the features that make up the product"
+        ),
         "plans.order: is empty: plan_upgraded and plan_downgraded never fire; name the paid plans from small to large",
     ]
 
