@@ -45,6 +45,7 @@ class Folded:
 
     states: Stored = field(default_factory=dict)
     facts: dict[FactKey, bytes] = field(default_factory=dict)
+    # Measures among them: they stand on the same topic.
     signals: dict[str, bytes] = field(default_factory=dict)
     verdicts: dict[str, bytes] = field(default_factory=dict)
     alerts: dict[AlertState, bytes] = field(default_factory=dict)

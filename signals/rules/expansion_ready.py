@@ -56,7 +56,7 @@ class ExpansionReady(DerivedRule):
         }
         if not newest:
             return None
-        evidence: Evidence = {"plan": plan.name, "within": self.params.within.total_seconds()}
+        evidence: Evidence = {"plan": plan.name, "within": self._within_ms // 1_000}
         return Finding(evidence | {signal: iso(newest[signal]) if signal in newest else None for signal in _GROWTH})
 
     def _counts(self, fired_at: int, time: int) -> bool:

@@ -61,13 +61,15 @@ class Pql(DerivedRule):
 
     def judge_derived(self, workspace: WorkspaceState, firings: Sequence[Firing], time: int) -> Finding | None:  # noqa: ARG002
         """Fire if the highest level reached is armed, and it and those above it are quiet for a cooldown."""
-        reached = self._scoring.score(workspace, time)
+        # What the clock tells late (a sign-up that stalled long ago) is no reason to undo the fading since.
+        at = max(time, workspace.until)
+        reached = self._scoring.score(workspace, at)
         if reached < self.params.attention:
             return None
         level = LEVELS[-1] if reached >= self.params.ready else LEVELS[0]
         if not self._may_fire(workspace, level, time):
             return None
-        score, parts = self._scoring.standing(workspace, time).shown()
+        score, parts = self._scoring.standing(workspace, at).shown()
         evidence: Evidence = {"level": level, "score": score, "threshold": self._thresholds[level]}
         evidence.update(parts)
         return Finding(evidence, key=level)

@@ -185,13 +185,14 @@ class River:
 
 
 @contextlib.contextmanager
-def river(
+def river(  # noqa: PLR0913 - each has a default, and says what a test is about
     folder: Path,
     kafka: str,
     prefix: str,
     *,
     redis_url: str = "redis://localhost:1/0",
     clock: str = "events",
+    events: str = "{activated: [Report Shared], core: [Project Created, Data Imported]}",
     overrides: str = "",
     topics: bool = True,
 ) -> Iterator[River]:
@@ -199,6 +200,7 @@ def river(
     A river with its topics, and nothing running yet; whatever the test starts is killed at the end.
 
     Args:
+        events: The config's section of this name, as YAML.
         overrides: More YAML for the config.
         topics: Create them.
     """
@@ -207,7 +209,7 @@ def river(
         f"prefix: {prefix}\n"
         f"clock: {clock}\n"
         f"source: {{topics: [{prefix}-events], start: earliest}}\n"
-        "events: {activated: [Report Shared], core: [Project Created, Data Imported]}\n"
+        f"events: {events}\n"
         "internal: {domains: [oursaas.example]}\n" + overrides
     )
     settings = Settings(

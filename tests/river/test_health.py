@@ -73,7 +73,7 @@ def test_a_worker_is_ready_once_its_states_are_back_and_counts_what_went_through
 
 
 def _check_metrics_of_worker(made: River, found: dict[str, dict[str, float]], sent: int) -> None:
-    signals = [record for record in made.read_json(made.topics.signals) if record["kind"] != "measure"]
+    signals = [signal for signal in made.read_json(made.topics.signals) if signal["kind"] != "measure"]
     verdicts = made.read_json(made.topics.verdicts)
     assert found["plg_events_ingested_total"] == {"": sent}
     assert found["plg_dead_letters_total"] == {"invalid_json": 1}

@@ -1,4 +1,4 @@
-"""Timers of workspaces through a backtest and through the two steps: the same ids at the same times."""
+"""Timers of workspaces and users through a backtest and the two steps: the same ids at the same times."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import pytest
 from signals import replay
 from signals.config import Config
 from signals.engine import step_user
-from signals.event import Source, Tick
-from signals.facts import Outputs
+from signals.event import Role, Source, Tick
+from signals.facts import Firing, Outputs
 from signals.formats.segment import SegmentDecoder
 from signals.moments import iso
 from signals.replay import Backtest
-from tests.signals.builders import HOUR, River, day, mark_active
+from tests.signals.builders import ACTIVATION, HOUR, River, day, event, mark_active
+from tests.signals.test_laws import stored_and_read
 
 OURS = {"seat_growth", "went_silent", "trial_ending", "limit_hit_no_upgrade"}
 
@@ -101,3 +102,33 @@ def test_six_hours_of_standstill_around_the_due_time_with_activity_in_the_backlo
     # The tick waits for the backlog: it comes when everything before it has been applied.
     assert "went_silent" not in {signal for signal, *_ in lived(lines, [due - 3 * HOUR, due + 3 * HOUR])}
     assert "went_silent" not in {signal for signal, *_ in backtested(lines, due + 3 * HOUR)}
+
+
+def stalls(found: list[Firing]) -> list[tuple[str, int, str]]:
+    return [(one.subject, one.time, one.id) for one in found if one.signal == "activation_stalled"]
+
+
+def test_an_activation_in_the_backlog_of_a_standstill_stalls_nobody() -> None:
+    river = River(ACTIVATION)
+    river.feed(*(event(user, "acme", on=day(1), roles=[Role.SIGNED_UP]) for user in ("ann", "bob")))
+
+    # Stopped at hour 20, the activation at hour 23; the tick of hour 26 stands behind what came before it.
+    river.feed(event("ann", "acme", on=day(2, 11), roles=[Role.ACTIVATED]), Tick(day(2, 14)))
+
+    assert [stall[:2] for stall in stalls(river.signals)] == [("bob", day(2))]
+
+
+@pytest.mark.parametrize("killed_at", [day(1, 13), day(2) - 1, day(2), day(3)])
+def test_killed_at_any_time_and_restored_a_sign_up_stalls_once_with_the_id_of_the_backtest(killed_at: int) -> None:
+    river, backtest = River(ACTIVATION), Backtest(Config.model_validate(ACTIVATION))
+    signed_up = line(day(1), "Signed Up", "ann")
+    river.feed(SegmentDecoder(river.engine.config).decode(signed_up, None, Source("file", 0, 0)))
+    river.feed(Tick(killed_at))
+
+    river.users, river.workspaces = stored_and_read(river.users), stored_and_read(river.workspaces)
+    river.feed(Tick(day(4)), Tick(day(5)))
+
+    found = [*backtest.feed(signed_up), *backtest.finish(day(5))]
+    expected = [(one["user_id"], one["occurred_at"], one["id"]) for one in found if one["signal"] != "signed_up"]
+    assert [(user, iso(at), signal_id) for user, at, signal_id in stalls(river.signals)] == expected
+    assert len(expected) == 1

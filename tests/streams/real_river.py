@@ -1,8 +1,8 @@
 """
 The river of production over a broker in memory: real agents, steps, tables, checkpoint and transport subclass.
 
-Two companies' stories flow through it while it lives, with bad records among them, an order of a person, and ticks as
-their producer would send them; the oracle says what must have come of it.
+Two companies' stories, in which time itself makes much happen, flow through it while it lives, with bad records among
+them, an order of a person, and ticks as their producer would send them; the oracle says what must have come of it.
 """
 
 from __future__ import annotations
@@ -44,12 +44,22 @@ CONFIG = Config.model_validate(
         "clock": "events",
         "source": {"topics": [SOURCE]},
         "topics": {"partitions": PARTITIONS},
-        "events": {"activated": ["Report Shared"]},
+        "events": {"activated": ["Report Shared"], "core": ["Dashboard Viewed"]},
+        # So that a short story has champions.
+        "signals": {"power_user": {"active_days": 3, "core_names": 1}},
     }
 )
 TOPICS = Topics(CONFIG.prefix, PARTITIONS)
 INPUTS = (*TOPICS.ingested([SOURCE]), TOPICS.user_events, TOPICS.workspace_facts)
 _JOURNEYS = Path(__file__).parent.parent / "signals" / "golden" / "journeys"
+# So that timers of users (a sign-up that stalls, a champion who stays away) and of workspaces (silence) fire both by
+# ticks and by events that come after their due times.
+_TIMERS = (
+    ("2026-03-02T08:00:00Z", "ivy", "acme", "Signed Up", {}),
+    ("2026-03-02T15:00:00Z", "ann", "acme", "Subscription Started", {"plan": "team"}),
+    ("2026-03-04T09:00:00Z", "cid", "acme", "Dashboard Viewed", {}),
+    ("2026-03-25T10:00:00Z", "kim", "wm-analytics", "Dashboard Viewed", {}),
+)
 # The longest pause between two records of the product, in (virtual) seconds.
 PAUSE_S = 0.2
 # How often the ticker looks, in (virtual) seconds.
@@ -101,6 +111,18 @@ def story() -> tuple[Step, ...]:
         json.loads(line)
         for name in ("large-company", "monday-and-tuesday")
         for line in (_JOURNEYS / f"{name}.jsonl").read_bytes().splitlines()
+    ]
+    lines += [
+        {
+            "type": "track",
+            "messageId": f"timer-{number}",
+            "event": name,
+            "userId": user,
+            "context": {"groupId": workspace},
+            "properties": properties,
+            "timestamp": at,
+        }
+        for number, (at, user, workspace, name, properties) in enumerate(_TIMERS)
     ]
     lines.sort(key=lambda event: str(event["timestamp"]))
     steps = [_record(event) for event in lines]

@@ -12,11 +12,23 @@ import pytest
 
 from tests.servers import RedisServer
 from tests.streams.explore import explore, pair_runs, side_by_side, single_runs
+from tests.streams.real_lives import timers_fired
 
 pytestmark = pytest.mark.river
 
 SEED = 0
 PAIRS = 200
+
+
+def test_story_lets_timers_of_users_and_of_workspaces_fire_by_ticks_and_by_events(
+    report: Callable[[str], None],
+) -> None:
+    found = timers_fired()
+
+    report(f"facts and signals that time has brought about: {dict(found)}")
+    assert {kind for kind, count in found.items() if count} == {
+        f"{whose}, {mover}" for whose in ("users", "workspaces") for mover in ("tick", "event")
+    }
 
 
 @pytest.mark.timeout(400)

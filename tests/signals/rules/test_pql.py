@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from signals.config import Config
-from signals.event import Event, EventType, Role
+from signals.event import Event, EventType, Role, Tick
 from signals.facts import AlertStatus, Decision
 from signals.units import DAY_MS
 from tests.signals.builders import HOUR, River, day, event
@@ -105,6 +105,19 @@ def test_what_is_learnt_of_the_company_moves_the_score_too() -> None:
     scored = river(26)
     scored.feed(request(day(1)), event("bob", "acme", on=day(1, 13), email="bob@walmart.com"))
     assert levels(scored) == [("attention", day(1, 13))]
+
+
+def test_what_the_clock_tells_late_is_held_against_the_score_of_now() -> None:
+    weights = WEIGHTS | {"procurement": 30.0, "first_invite": 34.0}
+    scored = river(score={"weights": weights}, events={"activated": ["Report Shared"]})
+    scored.feed(request(day(1)), event("bob", "acme", on=day(2), roles=[Role.SIGNED_UP]))
+    # 15 are left of the 30 by then: 49 in all.
+    scored.feed(event("ann", "acme", on=day(15), roles=[Role.INVITE_SENT]))
+
+    fired = scored.feed(Tick(day(16)))
+
+    # On the day on which he stalled it would have been 61, by points that came twelve days later.
+    assert [(firing.signal, firing.time) for firing in fired] == [("activation_stalled", day(3))]
 
 
 def test_how_low_it_was_before_the_company_was_known_arms_it_again() -> None:

@@ -35,6 +35,13 @@ def test_fourth_member_of_five_seats_fires() -> None:
     assert evidence == {"members": 4, "seats": 5, "ratio": 0.8, "threshold": 0.8}
 
 
+@pytest.mark.parametrize(("seats", "fires"), [(5, True), (6, False)])
+def test_four_members_are_near_five_seats_and_not_near_six(seats: int, fires: bool) -> None:
+    signals = River().feed(plan_changed(seats=seats), *team("acme", 4, day(1)))
+
+    assert bool(of("seat_limit", signals)) is fires
+
+
 def test_seats_that_become_known_are_held_against_the_members() -> None:
     signals = River().feed(*team("acme", 4, day(1)), group(seats=5))
 
