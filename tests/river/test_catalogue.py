@@ -15,7 +15,7 @@ import pytest
 from signals.thresholds import Signals
 from streams.replaying import Replay
 from tests.river.comparing import check_contract, check_signals
-from tests.river.harness import river
+from tests.river.harness import river, wait_for
 from tests.river.oracle import judge
 from tests.servers import KafkaServer
 from tests.signals.stories import JOURNEYS, SETTINGS, passes_until
@@ -78,6 +78,8 @@ def test_every_signal_is_seen_live_and_equals_the_backtest_and_the_folded_facts(
 
         made.wait_until_settled()
         played_s = time.monotonic() - started
+        # A snapshot is sent at most every 5 seconds a workspace.
+        wait_for(lambda: not judge(made, has_redis=False).stale_snapshots, 30.0, lambda: "snapshots that are not new")
         live = made.read_json(made.topics.signals)
         found = judge(made, has_redis=False)
         counts = Counter(one["signal"] for one in live if one["kind"] != "measure")

@@ -173,8 +173,9 @@ def _check_ticks(made: River, events: Log, facts: Log, newest: int) -> int:
                 if isinstance(record, Tick):
                     assert record.time > tick, f"{name}/{number}/{offset}: tick {record.time} after {tick}"
                     tick = record.time
-                # What a workspace answers to another one comes from this log, not from the users'.
-                elif not (isinstance(record, Fact) and record.kind is FactKind.CARRIED):
+                # What a workspace answers to another one comes from this log, not from the users'; what the timers of
+                # users tell may come from a tick.
+                elif not (isinstance(record, Fact) and record.kind in (FactKind.CARRIED, FactKind.FIRED)):
                     seen = received_at(record)
                     assert seen >= tick, f"{name}/{number}/{offset}: received at {seen}, behind tick {tick}"
                     after += tick > 0

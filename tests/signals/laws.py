@@ -124,8 +124,8 @@ def live(log: Sequence[Event | Tick], r: random.Random | None = None) -> Life:
         if r is not None:
             life.users = stored_and_read(life.users)
     # What workspaces answer each other goes to the end of the log, which grows while it is read.
-    for batch in in_batches(life.facts, r):
-        for position, item in batch:
+    for told in in_batches(life.facts, r):
+        for position, item in told:
             out = step_workspace(life.workspaces, item, position, 0, rules())
             life.take(out)
             life.facts += out.facts
