@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test explore chaos test-the-tests check bench bench-all soak format lock clean
+.PHONY: help setup run test lint explore chaos test-the-tests check bench bench-all soak format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -32,7 +32,8 @@ run: setup ## broker, Redis, worker, sink and a simulated SaaS on this machine: 
 	@$(PY) -m streams.cli demo
 
 test: setup ## the whole suite on the most real Kafka and Redis to be had; it says which
-	$(PY) -m pytest
+	$(PY) -m pytest -q -n 2 -m "not river"
+	$(PY) -m pytest -m river
 
 explore: setup ## end a worker at every durable operation, all pairs of them too (about an hour; SEED=1 for another)
 	$(PY) -m tests.streams.explore --seed $(or $(SEED),0) --pairs $(or $(PAIRS),all)
@@ -40,14 +41,16 @@ explore: setup ## end a worker at every durable operation, all pairs of them too
 test-the-tests: setup ## put each fault back that the guarantees exclude: the suite must fail every time (ten minutes)
 	@$(PY) -m tests.mutants
 
-check: setup ## format, lint, types, import rules and the fast tests
+check: lint ## format, lint, types, import rules and the fast tests
+	$(PY) -m pytest -q -n 2 -m "not river"
+
+lint: setup ## format, lint, types and import rules
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	$(PY) .venv/bin/lint-imports
 	.venv/bin/hadolint Dockerfile
 	$(PY) -m check_jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
-	$(PY) -m pytest -q -n 2 -m "not river"
 
 bench: setup ## events per second against other engines and a plain loop, and the river in bad cases (half an hour)
 	$(PY) -m benchmarks
