@@ -177,7 +177,7 @@ def test_a_foreign_record_in_one_of_our_logs_is_dead_lettered_and_what_follows_i
             value or b"" for value in _FOREIGN.values()
         )
         assert {(letter["topic"], letter["reason"]) for letter in letters} == {(topic, Reason.FOREIGN.value)}
-        assert [s["signal"] for s in made.read_json(made.topics.signals)] == ["procurement"]
+        assert [s["signal"] for s in made.read_json(made.topics.signals)] == ["procurement", "joined"]
         report(
             f"{len(letters)} foreign records in {topic.removeprefix(prefix)} set aside, the event behind them counted"
         )
