@@ -20,7 +20,7 @@ from signals.engine import (
     step_workspace,
 )
 from signals.event import PASSIVE_ROLES, Event, EventType, Role, Scalar, Source, Tick
-from signals.facts import Alert, Command, Fact, FactKind, Firing, Note, Pulse, Verdict
+from signals.facts import Alert, Command, Fact, Firing, Note, Verdict
 from signals.shard import Shard
 from signals.units import DAY_MS
 from signals.user import UserState
@@ -105,7 +105,6 @@ class River:
         before = len(self.signals)
         for record in records:
             out = step_user(self.users, record, next(self._offsets[0]), 0, self.engine)
-            mark_active(record, out.facts)
             self._collect(out)
             self.facts += out.facts
             # What the timers of users tell comes before the tick that made them due.
@@ -138,17 +137,6 @@ class River:
         self.verdicts += out.verdicts
         self.alerts += out.alerts
         self.notes += out.notes
-
-
-def mark_active(record: Event | Tick, facts: Iterable[Fact | Pulse]) -> None:
-    """Say in what the workspace is told of an event whether it was activity."""
-    if isinstance(record, Tick) or record.user_id is None or record.passive or record.type is not EventType.TRACK:
-        return
-    for fact in facts:
-        if isinstance(fact, Pulse):
-            fact.event_id, fact.cause = record.id, record.source
-        elif fact.kind is FactKind.OBSERVED:
-            fact.active = True
 
 
 def names(firings: Iterable[Firing]) -> list[str]:

@@ -25,7 +25,7 @@ from signals.units import DAY_MS
 from signals.user import UserState
 from signals.workspace import WorkspaceState
 from tests.signals.billing_reference import BillingNumbers
-from tests.signals.builders import MONDAY, engine, event, mark_active
+from tests.signals.builders import MONDAY, engine, event
 from tests.signals.reference import Numbers, Reference
 from tests.signals.timer_reference import TimerNumbers
 
@@ -170,7 +170,6 @@ class Run:
     def feed(self, history: Sequence[Event | Tick]) -> None:
         for offset, record in enumerate(history):
             out = step_user(self.users, record, offset, 0, self.engine)
-            mark_active(record, out.facts)
             outs = [out]
             log = [record] if isinstance(record, Tick) else list(out.facts)
             for fact in log:
@@ -279,9 +278,7 @@ def test_replay_after_a_crash_and_records_sent_again_change_nothing(seed: int, d
 def user_facts(shard: Shard[UserState], log: Sequence[Event | Tick], offsets: range, rules: Engine) -> list[Fact]:
     found = []
     for offset in offsets:
-        facts = step_user(shard, log[offset], offset, 0, rules).facts
-        mark_active(log[offset], facts)
-        found += facts
+        found += step_user(shard, log[offset], offset, 0, rules).facts
     return found
 
 

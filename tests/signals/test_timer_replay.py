@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from signals import replay
 from signals.config import Config
-from signals.engine import step_user
 from signals.event import Role, Source, Tick
-from signals.facts import Firing, Outputs
+from signals.facts import Firing
 from signals.formats.segment import SegmentDecoder
 from signals.moments import iso
 from signals.replay import Backtest
-from tests.signals.builders import ACTIVATION, HOUR, River, day, event, mark_active
+from tests.signals.builders import ACTIVATION, HOUR, River, day, event
 from tests.signals.test_laws import stored_and_read
 
 OURS = {"seat_growth", "went_silent", "trial_ending", "limit_hit_no_upgrade"}
-
-
-@pytest.fixture(autouse=True)
-def _active(monkeypatch: pytest.MonkeyPatch) -> None:
-    def marked(users: Any, record: Any, *rest: Any) -> Outputs:
-        out = step_user(users, record, *rest)
-        mark_active(record, out.facts)
-        return out
-
-    monkeypatch.setattr(replay, "step_user", marked)
 
 
 def line(at: int, name: str, user: str | None = None, **properties: object) -> bytes:

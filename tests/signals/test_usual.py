@@ -25,7 +25,7 @@ from signals.facts import Fact, Pulse
 from signals.shard import Shard
 from signals.units import DAY_MS
 from signals.usual import take_pulse, take_usual_event
-from tests.signals.builders import ACTIVATION, FIRST_DAY, MONDAY, day, engine, event, mark_active
+from tests.signals.builders import ACTIVATION, FIRST_DAY, MONDAY, day, engine, event
 from tests.signals.test_laws import SETTINGS, random_history
 
 _HISTORIES = 60
@@ -88,8 +88,6 @@ def _everything(history: list[Event], rules: Engine) -> list[object]:
     for position, made in enumerate(history):
         out = step_user(users, made, position, 0, rules)
         said.append(([encode_fact(fact) for fact in out.facts], out.signals, out.measures, out.verdicts, out.notes))
-        mark_active(made, out.facts)
-        said.append(([encode_fact(fact) for fact in out.facts], out.signals, out.verdicts, out.notes))
         log: list[Fact | Pulse | Tick] = list(out.facts)
         if position % 50 == 0:
             log.append(Tick(made.time))
