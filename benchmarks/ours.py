@@ -20,19 +20,17 @@ from faust.types import TP
 
 from benchmarks.job import COMMIT_S, PARTITIONS, Job, Stopwatch, read_job, write_result
 from benchmarks.reference import WINDOW_DAYS, Answer
-from signals.codec import decode_user_state, decode_workspace_state, encode_state
+from signals.codec import decode_user_state, decode_workspace_state, encode_state, position_in_log
 from signals.compiled import Engine
 from signals.config import Clock, Config, OwnTopics
 from signals.contract import Signal
 from signals.domains import Domains
-from signals.engine import set_aside_event, step_user
-from signals.event import Event, Source
+from signals.event import Source
 from signals.thresholds import Signals
-from signals.user import UserState
 from streams.agents import River
 from streams.app import Owner, faust_app
 from streams.checkpoint import Checkpoint
-from streams.keyed import KeyedStep, Record
+from streams.keyed import Record
 from streams.letters import own_time
 from streams.metrics import Metrics
 from streams.outbox import Outbox
@@ -95,21 +93,18 @@ class _KeyedRiver(River):
     """The river whose user step reads the product's records themselves: decoded as ingest does, each its own source."""
 
     watch: Stopwatch | None = None
-    _records: Iterator[Record]
-
-    def read_events(self, users: StateTable[UserState]) -> None:
-        """Exchange the decoder of the user step."""
-        self._user_step = KeyedStep(users, self._decode_next, step_user, set_aside_event)
 
     def _users_slice(self, bundles: Sequence[Record]) -> None:
         self.watch = self.watch or Stopwatch.start()
-        # The step decodes each record once, in their order, and hands over nothing but its value.
-        self._records = iter(bundles)
-        super()._users_slice(bundles)
-
-    def _decode_next(self, value: bytes) -> Sequence[Event]:
-        record = next(self._records)
-        return (self._decoder.decode(value, own_time(record), Source(record.topic, record.partition, record.offset)),)
+        decode, step = self._decoder.decode, self._user_step
+        events = [
+            decode(record.value, own_time(record), Source(record.topic, record.partition, record.offset))
+            for record in bundles
+        ]
+        self._apply(step, bundles[-1], events, [position_in_log(record.offset) for record in bundles])
+        step.table.shard(bundles[-1].partition).fence.end = bundles[-1].offset + 1
+        self._to_workspaces.flush()
+        self.metrics.user_records += len(events)
 
 
 def _has_finished(metrics: Metrics, events: int) -> bool:
@@ -152,7 +147,6 @@ async def _run(job: Job) -> None:
         still_owner=owner.check,
         metrics=metrics,
     )
-    river.read_events(users)
     app.agent(app.topic(topics.user_events, internal=False), name="users")(river.users)
     app.agent(app.topic(topics.workspace_facts, internal=False), name="workspaces")(river.workspaces)
     outbox.start()

@@ -50,9 +50,7 @@ _SHARE = 4
 
 def bound_user(user: UserState, out: Outputs) -> None:
     """Let go of attempts, counts, core names, who is watched, waits, workspaces, until the user's state fits."""
-    # A timer names its workspace and its event.
-    own = len(user.custom) + len(user.custom_days) + len(user.core) + 2 * len(user.timers)
-    if len(user.workspaces) + len(user.gated) + len(user.fired) + own <= _FEW:
+    if has_few(user):
         return
 
     def is_above(limit: int) -> bool:
@@ -74,6 +72,13 @@ def bound_user(user: UserState, out: Outputs) -> None:
         ),
         lambda: is_above(_less(_USER_ROOM)),
     )
+
+
+def has_few(user: UserState, more: int = 0) -> bool:
+    """Whether a user has so few workspaces, features, firings and the like, and so many more, that his state fits."""
+    # A timer names its workspace and its event.
+    own = len(user.custom) + len(user.custom_days) + len(user.core) + 2 * len(user.timers)
+    return len(user.workspaces) + len(user.gated) + len(user.fired) + own + more <= _FEW
 
 
 def is_too_large(workspace: WorkspaceState, room: int) -> bool:

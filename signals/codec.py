@@ -42,9 +42,9 @@ def encode_record(record: Event | Tick | Fact | Pulse | Command) -> bytes:
 encode_fact = encode_record
 
 
-def bundle(records: Sequence[bytes]) -> bytes:
-    """Make one Kafka value of the encoded events, or of the facts, for one partition."""
-    return b"[" + b",".join(records) + b"]"
+def bundle(records: Sequence[Event | Fact | Pulse]) -> bytes:
+    """Write what goes to one partition as one Kafka value."""
+    return _json.encode(records)
 
 
 def position_in_log(offset: int, index: int = 0) -> int:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, time
+from functools import lru_cache
 from hashlib import sha1
+from itertools import product
 from json.encoder import encode_basestring_ascii as quote
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from signals.arming import SILENT
 from signals.billing import Terms
 from signals.catalogue import catalogue
 from signals.champions import CHAMPION, silent_at
@@ -21,7 +24,7 @@ from signals.moments import Days
 from signals.names import zone_of
 from signals.quiet import Quiet
 from signals.room import workspace_room
-from signals.rule import Rule, Trigger, UserRule, UserTimer, WorkspaceRule, WorkspaceTimer
+from signals.rule import Rule, Scope, Trigger, UserRule, UserTimer, WorkspaceRule, WorkspaceTimer
 from signals.timers import key_of, rule_of
 from signals.units import milliseconds
 from signals.user import STALLED
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 
     from signals.config import Config
     from signals.domains import DomainKind
-    from signals.facts import Fact
+    from signals.facts import Fact, Pulse
     from signals.selling import Route
     from signals.timers import Timer
     from signals.user import UserState
@@ -73,7 +76,7 @@ class Engine:
         domains: The lists of domains with the config's additions; read anew where None.
     """
 
-    def __init__(self, config: Config, domains: Domains | None = None) -> None:
+    def __init__(self, config: Config, domains: Domains | None = None) -> None:  # noqa: PLR0915 - flat: one line each
         domains = Domains(config.domains) if domains is None else domains
         self.config = config
         self.domains = domains
@@ -87,6 +90,7 @@ class Engine:
         self.workspace_timers: dict[str, WorkspaceTimer] = {
             rule.name: rule for rule, is_on in found.workspace_timers.items() if is_on
         }
+        self._awaits_silence = SILENT in self.workspace_timers
         self.scoring = found.scoring
         # Asked last, about what has fired.
         self.derived = tuple(rule for rule, is_on in found.derived.items() if is_on)
@@ -111,6 +115,7 @@ class Engine:
         self.is_gated = bool(config.events.activated)
         self.assumed_activated_before = _first_instant(config)
         self.workspaces_per_user = limits.workspaces_per_user
+        self.core_names = limits.core_names
         self.origins = limits.origins
         self.workspace_room = workspace_room(limits)
         self.may_stall = STALLED in self.user_timers
@@ -123,10 +128,13 @@ class Engine:
         self.free_to_paid = frozenset(config.policy.free_to_paid)
         self.quiet = Quiet(hours, config.zone if hours.time_zone is None else zone_of(hours.time_zone))
         self.internal_users = frozenset(config.internal.user_ids)
+        # Mostly nobody is internal by his id, and nobody's address is told on.
+        self.has_exceptions = self.shows_email or bool(self.internal_users)
         self._internal_domains = frozenset(config.internal.domains)
         self._routes = {signal: route for route in reversed(config.routes) for signal in route.signals}
         # Memos of pure look-ups, bounded: the first by the config's names, the second by a cap.
         self._asked_of_users: dict[tuple[tuple[Role, ...], bool], tuple[UserRule, ...]] = {}
+        self._asked_of_pulses = {key: self._for_days(*key) for key in product((False, True), repeat=2)}
         self._asked_of_workspaces: dict[tuple[_Changed, tuple[Role, ...]], tuple[WorkspaceRule, ...]] = {}
         self._addresses: dict[str, Address] = {}
         self._kinds: dict[str, DomainKind] = {}
@@ -149,6 +157,10 @@ class Engine:
                 return True
         return False
 
+    def awaits_silence_on(self, plan: str | None) -> bool:
+        """Whether anybody waits for the silence of workspaces that are on a plan."""
+        return self._awaits_silence and plan is not None and not self.terms.is_free(plan)
+
     def for_fact(self, fact: Fact, change: Change) -> tuple[WorkspaceRule, ...]:
         """The workspace rules that a fact and what it changed concern, in the order of the catalogue."""
         changed = (
@@ -169,6 +181,15 @@ class Engine:
             rules = tuple(rule for rule in self._workspace_rules if not rule.triggers.isdisjoint(triggers))
             self._asked_of_workspaces[key] = rules
         return rules
+
+    def for_pulse(self, pulse: Pulse) -> tuple[WorkspaceRule, ...]:
+        """The same for a pulse."""
+        return self._asked_of_pulses[pulse.day is not None, pulse.core != ()]
+
+    def _for_days(self, is_day: bool, is_core: bool) -> tuple[WorkspaceRule, ...]:  # noqa: FBT001 - the key of a map
+        triggers = {Trigger.ACTIVE_DAY} if is_day else set()
+        triggers |= {Trigger.VOLUME} if is_core else set()
+        return tuple(rule for rule in self._workspace_rules if not rule.triggers.isdisjoint(triggers))
 
     def custom_of_user(self, names: Collection[str]) -> tuple[UserRule, ...]:
         """The rules over users of these of the config's own signals, in the order of the catalogue."""
@@ -226,7 +247,18 @@ class Engine:
 
 def identifier(*parts: str | int) -> str:
     """The id of whatever the parts name: the same after any crash, replay or rebalance (SIGNALS 4)."""
-    name = "[" + ",".join([str(part) if type(part) is int else quote(part) for part in parts]) + "]"  # type: ignore[arg-type]  # mypy does not narrow by `type` here
+    return _identifier("[" + ",".join([str(part) if type(part) is int else quote(part) for part in parts]) + "]")  # type: ignore[arg-type]  # mypy does not narrow by `type` here
+
+
+def signal_identifier(prefix: str, scope: Scope, subject: str, name: str, key: str, n: int) -> str:
+    """The `identifier` of these parts: the id of a signal, of which few parts are new."""
+    return _identifier(f"[{_quoted(prefix)},{_quoted(scope)},{quote(subject)},{_quoted(name)},{quote(key)},{n}]")
+
+
+_quoted = lru_cache(maxsize=1_024)(quote)
+
+
+def _identifier(name: str) -> str:
     # As uuid.uuid5 makes it, whose way takes three times as long.
     digits = sha1(_NAMESPACE_BYTES + name.encode(), usedforsecurity=False).hexdigest()
     variant = _VARIANTS[digits[16]]

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from signals.event import Source
 from signals.facts import Alert as DecidedAlert
-from signals.facts import Firing, Verdict
+from signals.facts import Decision, Firing, Verdict
 from signals.moments import iso
-from signals.rule import Kind, Scope
+from signals.rule import Evidence, Kind, Scope
 
 if TYPE_CHECKING:
     from signals.rule import Why
@@ -93,27 +92,70 @@ class Alert(BaseModel):
     email: str | None = Field(default=None, description="Of the user; only with alerts.show_email.")
 
 
+class _CauseLine(msgspec.Struct, gc=False):
+    topic: str
+    partition: int
+    offset: int
+    event_id: str
+
+
+class _SignalLine(msgspec.Struct, gc=False):
+    """A value of `plg.signals`. To write a struct takes half of what a dict does."""
+
+    v: int
+    id: str
+    signal: str
+    kind: Kind
+    scope: Scope
+    user_id: str | None
+    workspace_id: str | None
+    occurred_at: str
+    detected_at: str
+    config: str
+    evidence: Evidence
+    cause: _CauseLine
+
+
+class _VerdictLine(msgspec.Struct, gc=False):
+    """A value of `plg.verdicts`."""
+
+    v: int
+    signal_id: str
+    signal: str
+    workspace_id: str | None
+    verdict: Decision
+    reason: str | None
+    alert_id: str | None
+    decided_at: str
+
+
 def signal_record(firing: Firing, detected_at: int, config_hash: str) -> dict[str, object]:
     """A signal as JSON will show it; `detected_at` is Unix milliseconds."""
-    return {
-        "v": VERSION,
-        "id": firing.id,
-        "signal": firing.signal,
-        "kind": firing.kind.value,
-        "scope": firing.scope.value,
-        "user_id": firing.user_id,
-        "workspace_id": firing.workspace_id,
-        "occurred_at": iso(firing.time),
-        "detected_at": iso(detected_at),
-        "config": config_hash,
-        "evidence": firing.evidence,
-        "cause": _cause(firing.cause, firing.event_id),
-    }
+    record = _signal_line(firing, detected_at, config_hash)
+    return {**msgspec.structs.asdict(record), "cause": msgspec.structs.asdict(record.cause)}
 
 
 def signal_json(firing: Firing, detected_at: int, config_hash: str) -> bytes:
     """A value of `plg.signals`, see `Signal`."""
-    return _encode(signal_record(firing, detected_at, config_hash))
+    return _encode(_signal_line(firing, detected_at, config_hash))
+
+
+def _signal_line(firing: Firing, detected_at: int, config_hash: str) -> _SignalLine:
+    source = firing.cause
+    return _SignalLine(
+        VERSION,
+        firing.id,
+        firing.signal,
+        firing.kind,
+        firing.scope,
+        firing.user_id,
+        firing.workspace_id,
+        iso(firing.time),
+        iso(detected_at),
+        config_hash,
+        firing.evidence,
+        _CauseLine(source.topic, source.partition, source.offset, firing.event_id),
+    )
 
 
 def alert_json(alert: DecidedAlert, detected_at: int, config_hash: str) -> bytes:
@@ -148,21 +190,17 @@ def alert_json(alert: DecidedAlert, detected_at: int, config_hash: str) -> bytes
 def verdict_json(verdict: Verdict) -> bytes:
     """A final verdict as a value of `plg.verdicts`."""
     return _encode(
-        {
-            "v": VERSION,
-            "signal_id": verdict.signal_id,
-            "signal": verdict.signal,
-            "workspace_id": verdict.workspace_id,
-            "verdict": verdict.verdict.value,
-            "reason": verdict.reason,
-            "alert_id": verdict.alert_id,
-            "decided_at": iso(verdict.time),
-        }
+        _VerdictLine(
+            VERSION,
+            verdict.signal_id,
+            verdict.signal,
+            verdict.workspace_id,
+            verdict.verdict,
+            verdict.reason,
+            verdict.alert_id,
+            iso(verdict.time),
+        )
     )
-
-
-def _cause(source: Source, event_id: str) -> dict[str, object]:
-    return {"topic": source.topic, "partition": source.partition, "offset": source.offset, "event_id": event_id}
 
 
 def _why(reason: Why) -> dict[str, object]:

@@ -7,8 +7,9 @@ state read-only and say what they found, and the engine records it. The caller s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from signals import policy
 from signals.active_days import add_day
@@ -29,6 +30,7 @@ from signals.codec import (
 from signals.compiled import Engine
 from signals.core_use import count_core, use_name
 from signals.custom_state import move_waits, take_customs_of_user, take_customs_of_workspace
+from signals.errors import StepError
 from signals.event import PASSIVE_ROLES, Event, EventType, Role, Tick
 from signals.facts import Command, CustomMark, Fact, FactKind, Firing, Note, Order, Outputs, Pulse
 from signals.judging import fire_derived, judge_user, judge_workspace
@@ -39,13 +41,14 @@ from signals.snapshot import snapshot_json
 from signals.telling import Place, facts_of, passed_through
 from signals.user import Progress, UserState, apply_event, keep_timers
 from signals.usual import take_pulse, take_usual_event
-from signals.workspace import Change, WorkspaceState, apply_fact
+from signals.workspace import NO_CHANGE, Change, WorkspaceState, apply_fact
 from signals.workspace_measures import measure_workspace
 
 _OBSERVED, _CARRIED = FactKind.OBSERVED, FactKind.CARRIED
 _ASKING = frozenset({FactKind.MOVED, FactKind.ENTERED})
 _GATED, _CORE, _GROUP = Role.FEATURE_GATED, Role.CORE, EventType.GROUP
 _POWER_USER = "power_user"
+R = TypeVar("R")
 
 # What the shell needs of the core, in one place.
 __all__ = [
@@ -61,119 +64,265 @@ __all__ = [
     "set_aside_fact",
     "snapshot_json",
     "step_user",
+    "step_users",
     "step_workspace",
+    "step_workspaces",
 ]
 
 
-def step_user(  # noqa: C901 - a call less per event
-    shard: Shard[UserState],
-    record: Event | Tick,
-    position: int,
-    partition: int,
-    engine: Engine,
-    out: Outputs | None = None,
-) -> Outputs:
+class News(NamedTuple, Generic[R]):
+    """What a record put out besides facts."""
+
+    record: R
+    out: Outputs
+
+
+class Stepped(NamedTuple, Generic[R]):
+    """What a step put out for some records: all facts, and what else there was by record, each in its order."""
+
+    facts: list[Fact | Pulse]
+    news: list[News[R]]
+
+
+def step_users(  # noqa: C901, PLR0912, PLR0915 - a call less per event
+    shard: Shard[UserState], records: Sequence[Event | Tick], positions: Sequence[int], partition: int, engine: Engine
+) -> Stepped[Event | Tick]:
     """
-    Apply one record of `plg.user-events`.
+    Apply records of `plg.user-events` that stand one after the other.
 
     Args:
-        shard: The users of the partition; the record's own user and the fence are changed in place.
-        record: An event or a tick.
-        position: Where the record stands in the partition (`codec.position_in_log`).
+        shard: The users of the partition; the records' own users and the fence are changed in place.
+        records: Events and ticks.
+        positions: Where each of them stands in the partition (`codec.position_in_log`).
         partition: Its number: with the position it makes the coordinates of the facts.
         engine: The rules in force.
-        out: An empty one to fill and return.
 
     Returns:
         Signals of user scope, and facts for the workspaces in the order in which they must be sent.
+
+    Raises:
+        StepError: A record could not be applied. Those before it have been, and what they put out is lost.
     """
-    if out is None:
-        out = Outputs()
-    fence = shard.fence
-    if type(record) is Tick:
-        if _take_tick(shard, record, engine, out):
-            _fire_due_users(shard, record.time, Place(partition, position), engine, out)
-        return out
-    key, source = record.subject, record.source
-    user = shard.get(key)
-    is_new = fence.admit(_origin_of(source.topic, source.partition), Coordinate(source.offset))
-    if not is_new or (user is not None and position <= user.at):
-        out.notes.append(Note.REPEATED)
-        return out
-    if user is None:
-        user = UserState()
-    if not user.admit_id(record.id):
-        out.notes.append(Note.DUPLICATE)
-        return out
-    if record.user_id is not None:
-        if user.due is not None and user.due < record.time:
-            # An event moves its user's clock first; one exactly at the due time comes before the timer.
-            now, place = record.ingested_at, Place(partition, position)
-            move_user_clock(record.user_id, user, record.time - 1, now, place, "", engine, out)
-        usual = take_usual_event(user, record, partition, position, engine)
-        if usual is not None:
-            out.facts.append(usual)
-        else:
-            _apply_to_user(user, record, Place(partition, position), engine, out)
-    elif record.workspace_id is not None:
-        # Nobody's event, often of a billing back end.
-        fact = passed_through(record, record.workspace_id, partition, position)
-        if record.customs:
-            fact.customs = tuple(CustomMark(mark) for mark in record.customs)
-        out.facts.append(fact)
-    shard.touch(key, user, position)
-    return out
+    fence, states, dirty, schedule = shard.fence, shard.states, shard.dirty, shard.schedule
+    facts: list[Fact | Pulse] = []
+    news: list[News[Event | Tick]] = []
+    position = -1
+    # The origin of the records at hand, which is mostly that of all: its fence is moved when another one's turn comes.
+    topic, number, last = "", -1, -1
+    try:
+        for position, record in zip(positions, records, strict=True):
+            if type(record) is Tick:
+                _move_fence(fence, topic, number, last)
+                number = -1
+                out = Outputs()
+                if _take_tick(shard, record, engine, out):
+                    _fire_due_users(shard, record.time, Place(partition, position), engine, out)
+                _collect(record, out, facts, news)
+                continue
+            source, user_id = record.source, record.user_id
+            if source.partition != number or source.topic != topic:
+                _move_fence(fence, topic, number, last)
+                topic, number = source.topic, source.partition
+                known = fence.origins.get(_origin_of(topic, number))
+                last = -1 if known is None else known.offset
+            key = record.subject if user_id is None else "user:" + user_id
+            held = states.get(key)
+            user: UserState | None = shard.get(key) if type(held) is bytes else held  # type: ignore[assignment]  # mypy does not narrow by `type`
+            is_new = source.offset > last
+            if is_new:
+                last = source.offset
+            if user is None:
+                user = UserState()
+            elif position <= user.at:
+                is_new = False
+            if not is_new:
+                news.append(News(record, Outputs(notes=[Note.REPEATED])))
+                continue
+            if not user.admit_id(record.id):
+                news.append(News(record, Outputs(notes=[Note.DUPLICATE])))
+                continue
+            if user_id is not None:
+                due = user.due
+                if due is None or due >= record.time:
+                    usual = take_usual_event(user, record, partition, position, engine)
+                    if usual is not None:
+                        facts.append(usual)
+                    else:
+                        out = Outputs()
+                        _apply_to_user(user, record, Place(partition, position), engine, out)
+                        _collect(record, out, facts, news)
+                else:
+                    # An event moves its user's clock first; one exactly at the due time comes before the timer.
+                    out, place = Outputs(), Place(partition, position)
+                    move_user_clock(user_id, user, record.time - 1, record.ingested_at, place, "", engine, out)
+                    usual = take_usual_event(user, record, partition, position, engine)
+                    if usual is not None:
+                        out.facts.append(usual)
+                    else:
+                        _apply_to_user(user, record, place, engine, out)
+                    _collect(record, out, facts, news)
+            elif record.workspace_id is not None:
+                # Nobody's event, often of a billing back end.
+                fact = passed_through(record, record.workspace_id, partition, position)
+                if record.customs:
+                    fact.customs = tuple(CustomMark(mark) for mark in record.customs)
+                facts.append(fact)
+            # As `shard.touch`.
+            user.at = position
+            states[key] = user
+            dirty.add(key)
+            if user.due is not None:
+                schedule(key, user.due)
+    except Exception as error:
+        raise StepError(position) from error
+    _move_fence(fence, topic, number, last)
+    return Stepped(facts, news)
 
 
-def step_workspace(  # the last one only spares making it anew
+def step_workspaces(  # noqa: C901, PLR0912, PLR0915 - a call less per fact
     shard: Shard[WorkspaceState],
-    record: Fact | Pulse | Tick | Command,
-    position: int,
+    records: Sequence[Fact | Pulse | Tick | Command],
+    positions: Sequence[int],
     partition: int,
     engine: Engine,
-    out: Outputs | None = None,
-) -> Outputs:
+) -> Stepped[Fact | Pulse | Tick | Command]:
     """
-    Apply one record of `plg.workspace-facts`.
+    Apply records of `plg.workspace-facts` that stand one after the other.
 
     Args:
-        shard: The workspaces of the partition; the fact's own workspace and the fence are changed in place.
-        record: A fact, a tick or a command.
-        position: Where the record stands in the partition (`codec.position_in_log`).
+        shard: The workspaces of the partition; the facts' own workspaces and the fence are changed in place.
+        records: Facts, ticks and commands.
+        positions: Where each of them stands in the partition (`codec.position_in_log`).
         partition: Its number: with the position it makes the coordinates of answers to other workspaces.
         engine: The rules in force.
-        out: An empty one to fill and return.
 
     Returns:
         Signals of workspace scope, verdicts and alerts, and facts for other workspaces.
+
+    Raises:
+        StepError: As `step_users`.
     """
-    if out is None:
-        out = Outputs()
-    fence = shard.fence
-    if type(record) is Tick:
-        if _take_tick(shard, record, engine, out):
-            _fire_due(shard, record.time, position, engine, out)
-        return out
-    key = record.workspace_id
-    workspace = shard.get(key) if key is not None else None
-    is_new = fence.admit(record.origin, record.coordinate)
-    if not is_new or (workspace is not None and position <= workspace.at):
-        out.notes.append(Note.REPEATED)
-        return out
-    if key is None:
-        _mute_everywhere(fence, record)
-        return out
-    if workspace is None:
-        workspace = WorkspaceState()
-    if type(record) is Pulse:
-        if not take_pulse(workspace, record):
-            _apply_to_workspace(workspace, record.as_fact(), Place(partition, position), fence.muted, engine, out)
-    elif isinstance(record, Fact):
-        _apply_to_workspace(workspace, record, Place(partition, position), fence.muted, engine, out)
-    else:
-        policy.obey(Case(key, workspace, record.time, record.time, engine, out, fence.muted), record)
-    shard.touch(key, workspace, position)
+    fence, states, dirty, schedule = shard.fence, shard.states, shard.dirty, shard.schedule
+    facts: list[Fact | Pulse] = []
+    news: list[News[Fact | Pulse | Tick | Command]] = []
+    out = Outputs()
+    position = -1
+    # The partition of the users that the records at hand are from, which is mostly that of all, and what it is known to
+    # have sent: the fence is moved when another one's turn comes.
+    number, last = -1, -1
+    newest: Fact | Pulse | None = None
+    try:
+        for position, record in zip(positions, records, strict=True):
+            if type(record) is Tick:
+                if newest is not None:
+                    fence.origins[newest.origin] = newest.coordinate
+                number, newest = -1, None
+                if _take_tick(shard, record, engine, out):
+                    _fire_due(shard, record.time, position, engine, out)
+                out = _collected(record, out, facts, news)
+                continue
+            key = record.workspace_id
+            held = states.get(key)  # type: ignore[arg-type]  # of None there is none
+            workspace: WorkspaceState | None = shard.get(key) if type(held) is bytes else held  # type: ignore[arg-type, assignment]  # mypy does not narrow by `type`
+            if type(record) is Pulse or (type(record) is Fact and record.kind is not _CARRIED):
+                # As `fence.admit`.
+                if record.partition != number:
+                    if newest is not None:
+                        fence.origins[newest.origin] = newest.coordinate
+                    number, newest = record.partition, None
+                    known = fence.origins.get(record.origin)
+                    last = -1 if known is None else known.offset
+                if record.offset > last:
+                    is_new, last, newest = True, record.offset, record
+                else:
+                    if newest is not None:
+                        fence.origins[newest.origin] = newest.coordinate
+                        newest = None
+                    is_new = fence.admit(record.origin, record.coordinate)
+            else:
+                is_new = fence.admit(record.origin, record.coordinate)
+            if not is_new or (workspace is not None and position <= workspace.at):
+                news.append(News(record, Outputs(notes=[Note.REPEATED])))
+                continue
+            if key is None:
+                _mute_everywhere(fence, record)
+                continue
+            if workspace is None:
+                workspace = WorkspaceState()
+            if type(record) is Pulse:
+                change = take_pulse(workspace, record, engine)
+                if change is None:
+                    place = Place(partition, position)
+                    _apply_to_workspace(workspace, record.as_fact(), place, fence.muted, engine, out)
+                    out = _collected(record, out, facts, news)
+                elif change is not NO_CHANGE:
+                    asked = engine.for_pulse(record)
+                    judge_workspace(workspace, record, asked, change, engine, out)
+                    if out.signals or out.errors:
+                        if out.signals:
+                            _follow_pulse(workspace, record, fence.muted, engine, out)
+                        out = _collected(record, out, facts, news)
+            elif isinstance(record, Fact):
+                _apply_to_workspace(workspace, record, Place(partition, position), fence.muted, engine, out)
+                out = _collected(record, out, facts, news)
+            else:
+                policy.obey(Case(key, workspace, record.time, record.time, engine, out, fence.muted), record)
+                out = _collected(record, out, facts, news)
+            # As `shard.touch`.
+            workspace.at = position
+            states[key] = workspace
+            dirty.add(key)
+            if workspace.due is not None:
+                schedule(key, workspace.due)
+    except Exception as error:
+        raise StepError(position) from error
+    if newest is not None:
+        fence.origins[newest.origin] = newest.coordinate
+    return Stepped(facts, news)
+
+
+def step_user(shard: Shard[UserState], record: Event | Tick, position: int, partition: int, engine: Engine) -> Outputs:
+    """Apply one record of `plg.user-events`, as `step_users` does; all that it put out in one."""
+    return _in_one(step_users(shard, (record,), (position,), partition, engine))
+
+
+def step_workspace(
+    shard: Shard[WorkspaceState], record: Fact | Pulse | Tick | Command, position: int, partition: int, engine: Engine
+) -> Outputs:
+    """Apply one record of `plg.workspace-facts`, as `step_workspaces` does; all that it put out in one."""
+    return _in_one(step_workspaces(shard, (record,), (position,), partition, engine))
+
+
+def _in_one(stepped: Stepped[Any]) -> Outputs:
+    out = stepped.news[0].out if stepped.news else Outputs()
+    out.facts = stepped.facts
     return out
+
+
+def _collect(record: R, out: Outputs, facts: list[Fact | Pulse], news: list[News[R]]) -> None:
+    facts.extend(out.facts)
+    if out.has_news:
+        news.append(News(record, out))
+
+
+def _collected(record: R, out: Outputs, facts: list[Fact | Pulse], news: list[News[R]]) -> Outputs:
+    """Take what a record put out from `out`, and return an empty one: mostly the same, for most put out nothing."""
+    if out.facts:
+        facts.extend(out.facts)
+        out.facts = []
+    if not out.has_news:
+        return out
+    news.append(News(record, out))
+    return Outputs()
+
+
+def _move_fence(fence: Fence, topic: str, number: int, last: int) -> None:
+    # As `Fence.admit`: an event is the first of what its record puts out.
+    if number >= 0 and last >= 0:
+        origin = _origin_of(topic, number)
+        known = fence.origins.get(origin)
+        if known is None or known.offset < last:
+            fence.origins[origin] = Coordinate(last)
 
 
 @lru_cache(maxsize=4_096)
@@ -404,6 +553,18 @@ def _apply_to_workspace(  # noqa: C901, PLR0912, PLR0915 - flat: a case is made 
         case = _case(workspace, fact, muted, engine, out)
         policy.set_due(case)
         _bound(case)
+
+
+def _follow_pulse(
+    workspace: WorkspaceState, pulse: Pulse, muted: Mapping[str, int], engine: Engine, out: Outputs
+) -> None:
+    """What `_apply_to_workspace` does about signals, for those that a pulse has raised."""
+    fact = pulse.as_fact()
+    case = _case(workspace, fact, muted, engine, out)
+    firings = list(out.signals)
+    firings += fire_derived(case, firings, fact.time, fact.event_id, fact.cause, fact.user_id)
+    policy.judge(case, firings)
+    _bound(case)
 
 
 def _bound(case: Case) -> None:

@@ -5,6 +5,7 @@ PlgError
 ├── BadRecord      the record is unusable for good: dead-letter it under `reason`, go on
 ├── ConfigError    a person must correct the config; the text lists every problem
 ├── BrokenLog      a log and the state folded from it contradict each other: stop, a person must look
+├── StepError      a step could not apply a record: stop before anything is committed
 ├── SinkError      of the shell, sinks/base.py: Unavailable (try again later), Refused (park the record)
 └── of the shell, streams/: BrokerUnavailable, TopicsMissing, NothingToRead, ReplayFailed, ReadingFailed,
     BacktestFailed, EmbeddedServerError, DemoFailed, BadPlace, NotSettled, OrderRefused, NotPermitted,
@@ -37,3 +38,16 @@ class ConfigError(PlgError):
 
 class BrokenLog(PlgError):
     """A fence points beyond the end of its log, or a state cannot be read: the log was recreated or damaged."""
+
+
+class StepError(PlgError):
+    """
+    A step could not apply a record; `__cause__` says why.
+
+    Args:
+        position: Where the record stands in its partition, see `signals.codec.position_in_log`.
+    """
+
+    def __init__(self, position: int) -> None:
+        super().__init__(f"the record at position {position} cannot be applied")
+        self.position = position

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from signals.alerting import OPEN_MS, still_joins
-from signals.compiled import identifier
+from signals.compiled import signal_identifier
 from signals.expecting import hushed, user_waits, workspace_waits
 from signals.explanation import (
     Explanation,
@@ -156,7 +156,7 @@ def _signals(
     told, numbers = list[Told](), {}
     for name_and_key, fired in state.fired.items():
         name, _, key = name_and_key.partition("|")
-        numbers[identifier(engine.config.prefix, scope.value, subject, name, key, fired.n)] = name, fired
+        numbers[signal_identifier(engine.config.prefix, scope, subject, name, key, fired.n)] = name, fired
     for one in found.values():
         headline, why = _words(engine.by_name.get(one.signal), one)
         number = numbers.pop(one.id, None)

@@ -195,10 +195,10 @@ class Fact(msgspec.Struct, tag="fact", tag_field="log", omit_defaults=True, gc=F
 @final
 class Pulse(msgspec.Struct, tag="pulse", tag_field="log", omit_defaults=True, gc=False):
     """
-    The fact of an event of which nothing is new but its time: somebody was still at work in the workspace at `time`.
+    The fact of an event of which nothing is new but its time, its day or its count: somebody was at work at `time`.
 
-    Half of all facts are such; its fields mean what they mean in a `Fact`. `event_id` and `cause` are there where the
-    event was activity: the workspace's silence counts from it.
+    Nearly all facts are such; its fields mean what they mean in a `Fact`. `event_id` and `cause` are there where the
+    event was activity: the workspace's silence counts from it. `user_id` is there only where `day` or `core` is.
     """
 
     workspace_id: str
@@ -208,6 +208,11 @@ class Pulse(msgspec.Struct, tag="pulse", tag_field="log", omit_defaults=True, gc
     ingested_at: int | None = None
     event_id: str | None = None
     cause: Source | None = None
+    user_id: str | None = None
+    day: int | None = None
+    prev: int | None = None
+    next: int | None = None
+    core: tuple[tuple[int, int], ...] = ()
 
     @property
     def origin(self) -> str:
@@ -230,7 +235,12 @@ class Pulse(msgspec.Struct, tag="pulse", tag_field="log", omit_defaults=True, gc
             self.time,
             self.event_id or "",
             self.cause or Source("", -1, -1),
+            user_id=self.user_id,
+            day=self.day,
+            prev=self.prev,
+            next=self.next,
             active=self.event_id is not None,
+            core=self.core,
             ingested_at=self.ingested_at,
         )
 
@@ -408,7 +418,7 @@ class Outputs(msgspec.Struct, gc=False):
     errors: list[RuleFailure] = []
     notes: list[Note] = []
 
-    def clear(self) -> None:
-        """Make room for those of the next record."""
-        for outputs in (self.facts, self.signals, self.measures, self.verdicts, self.alerts, self.errors, self.notes):
-            outputs.clear()
+    @property
+    def has_news(self) -> bool:
+        """Whether there is anything besides facts."""
+        return bool(self.signals or self.measures or self.verdicts or self.alerts or self.notes or self.errors)

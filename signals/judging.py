@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from signals.compiled import Engine, identifier
-from signals.event import Source
-from signals.facts import Decision, Fact, Firing, Outputs, RuleFailure, Verdict
+from signals.compiled import Engine, signal_identifier
+from signals.facts import Decision, Fact, Firing, Outputs, Pulse, RuleFailure, Verdict
 from signals.rule import Scope
 from signals.timers import key_of, rule_of
 
@@ -16,14 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from signals.case import Case
-    from signals.event import Event
+    from signals.event import Event, Source
     from signals.rule import Finding, Rule, WorkspaceRule
     from signals.score import Company
     from signals.timers import Timer
     from signals.user import Progress, UserState
     from signals.workspace import Change, WorkspaceState
-
-_NOWHERE = Source("", -1, -1)
 
 
 def judge_user(user: UserState, event: Event, progress: Progress, engine: Engine, out: Outputs) -> None:
@@ -62,7 +57,7 @@ def judge_user(user: UserState, event: Event, progress: Progress, engine: Engine
 
 def judge_workspace(
     workspace: WorkspaceState,
-    fact: Fact,
+    fact: Fact | Pulse,
     asked: tuple[WorkspaceRule, ...],
     change: Change,
     engine: Engine,
@@ -71,17 +66,15 @@ def judge_workspace(
     """Ask the given rules about a fact that has been applied; their signals go to `out`."""
     for rule in asked:
         try:
-            finding = rule.judge(workspace, fact, change)
+            # Of what a pulse has not, the rules that are asked of one look at nothing.
+            finding = rule.judge(workspace, fact, change)  # type: ignore[arg-type]
         except Exception as error:  # noqa: BLE001 - a broken rule loses its own firing and nothing else
             out.errors.append(_failure(rule, fact.workspace_id, error))
             continue
         if finding is not None:
-            firing = _of_workspace(rule, fact.workspace_id, workspace, finding, fact.time, engine)
-            out.signals.append(
-                msgspec.structs.replace(
-                    firing, event_id=fact.event_id, cause=fact.cause, user_id=fact.user_id, email=fact.email
-                )
-            )
+            whole = fact if isinstance(fact, Fact) else fact.as_fact()
+            of = whole.event_id, whole.cause, whole.user_id, whole.email
+            out.signals.append(_of_workspace(rule, fact.workspace_id, workspace, finding, fact.time, engine, *of))
 
 
 def fire_user_timer(
@@ -133,11 +126,8 @@ def fire_workspace_timer(case: Case, key: str, timer: Timer, due: int) -> Firing
         return None
     if finding is None:
         return None
-    firing = msgspec.structs.replace(
-        _of_workspace(rule, case.workspace_id, case.workspace, finding, due, case.engine),
-        event_id=event.event_id,
-        cause=event.source,
-    )
+    of = event.event_id, event.source
+    firing = _of_workspace(rule, case.workspace_id, case.workspace, finding, due, case.engine, *of)
     case.out.signals.append(firing)
     return firing
 
@@ -175,17 +165,27 @@ def fire_derived(
             case.out.errors.append(_failure(rule, case.workspace_id, error))
             continue
         if finding is not None:
-            firing = _of_workspace(rule, case.workspace_id, case.workspace, finding, time, case.engine)
-            found.append(msgspec.structs.replace(firing, event_id=event_id, cause=cause, user_id=user_id))
+            of = event_id, cause, user_id
+            found.append(_of_workspace(rule, case.workspace_id, case.workspace, finding, time, case.engine, *of))
     case.out.signals.extend(found)
     return found
 
 
-def _of_workspace(
-    rule: Rule, workspace_id: str, workspace: WorkspaceState, finding: Finding, time: int, engine: Engine
+def _of_workspace(  # noqa: PLR0913, PLR0917 - a firing has so many parts
+    rule: Rule,
+    workspace_id: str,
+    workspace: WorkspaceState,
+    finding: Finding,
+    time: int,
+    engine: Engine,
+    event_id: str,
+    cause: Source,
+    user_id: str | None = None,
+    email: str | None = None,
 ) -> Firing:
-    """Record a finding; the event that it names is the caller's."""
-    n = workspace.record(rule.name, finding.key, time, finding.end)
+    """Record a finding, which names the event with `event_id`, its `cause` and whose it was."""
+    key = finding.key
+    n = workspace.record(rule.name, key, time, finding.end)
     return Firing(
         _signal_id(rule, workspace_id, finding, n, engine),
         rule.name,
@@ -193,12 +193,13 @@ def _of_workspace(
         Scope.WORKSPACE,
         n,
         time,
-        "",
-        _NOWHERE,
-        finding.key,
-        None,
+        event_id,
+        cause,
+        key,
+        user_id,
         workspace_id,
         finding.evidence,
+        email,
     )
 
 
@@ -208,7 +209,7 @@ def _unrouted(firing: Firing) -> Verdict:
 
 def _signal_id(rule: Rule, subject: str, finding: Finding, n: int, engine: Engine) -> str:
     # Never an offset, a batch or a config version: the same events give the same ids after any crash or replay.
-    return identifier(engine.config.prefix, rule.scope.value, subject, rule.name, finding.key, n)
+    return signal_identifier(engine.config.prefix, rule.scope, subject, rule.name, finding.key, n)
 
 
 def _failure(rule: Rule, subject: str, error: Exception) -> RuleFailure:

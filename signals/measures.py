@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from signals.compiled import identifier
+from signals.compiled import signal_identifier
 from signals.event import Role
 from signals.facts import Firing
 from signals.rule import Kind, Scope
@@ -95,7 +95,7 @@ def _is_in(user: UserState, window: _Window, time: int) -> bool:
 def _measure(name: str, key: str, n: int, event: Event, progress: Progress, engine: Engine) -> Firing:
     subject = event.user_id or ""
     return Firing(
-        identifier(engine.config.prefix, Scope.USER.value, subject, name, key, n),
+        signal_identifier(engine.config.prefix, Scope.USER, subject, name, key, n),
         name,
         Kind.MEASURE,
         Scope.USER,

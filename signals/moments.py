@@ -10,6 +10,7 @@ from functools import lru_cache
 from signals.units import DAY_MS
 
 HOUR_MS = 3_600_000
+_MINUTE_MS = 60_000
 _DAY_S = 86_400
 # 2000-01-01: what is earlier is a broken clock or a zero, not a time (SIGNALS A29).
 EARLIEST_MS = 946_684_800_000
@@ -24,6 +25,7 @@ _EPOCH_ORDINAL = _EPOCH.toordinal()
 _ISO = re.compile(r"\d{4}-?(\d\d-?\d\d|W\d\d(-?\d)?)([T ][\d:.,]+ ?(Z|[+-][\d:.]+)?)?", re.ASCII)
 _CACHED_HOURS = 4_096
 _USUAL_LENGTH = 24
+_MINUTES = tuple(f"T{minute // 60:02d}:{minute % 60:02d}:" for minute in range(24 * 60))
 _from_iso = datetime.fromisoformat
 
 
@@ -63,12 +65,15 @@ def parse_usual_time(text: str) -> int | None:
     return time if EARLIEST_MS <= time < LATEST_MS else None
 
 
-@lru_cache(maxsize=4_096)
 def iso(time: int) -> str:
     """Write a moment as RFC 3339 text in UTC: `2026-11-20T19:11:01.249Z`."""
-    return (_EPOCH + timedelta(milliseconds=time)).isoformat(timespec="milliseconds")[:-6] + "Z"
+    # Put together from texts that are there: to write a moment anew takes four times as long.
+    day, rest = divmod(time, DAY_MS)
+    minute, rest = divmod(rest, _MINUTE_MS)
+    return f"{day_iso(day)}{_MINUTES[minute]}{rest // 1_000:02d}.{rest % 1_000:03d}Z"
 
 
+@lru_cache(maxsize=1_024)
 def day_iso(day: int) -> str:
     """Write a day number as a date: `2026-11-20`."""
     return date.fromordinal(day + _EPOCH_ORDINAL).isoformat()

@@ -146,7 +146,7 @@ class UserRule(Rule):
 
     def may_fire(self, user: UserState, day: int) -> bool:  # noqa: ARG002 - most are not asked about days
         """
-        Tell cheaply whether a new active day of the user could make it fire, or a known core name on a new day.
+        Tell cheaply whether a new active day of the user could make it fire, or a core name that is new on its day.
 
         Args:
             user: The state before that. Where in doubt, it could.

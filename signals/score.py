@@ -35,6 +35,7 @@ PQL, LEVELS = "pql", ("attention", "ready")
 _PQL_KEYS = tuple(f"{PQL}|{level}" for level in LEVELS)
 # A millionth of a point: the last bit of a machine's powers of two must not decide whether a level is reached.
 _DIGITS = 6
+_TOLERANCE = 1e-3
 # As people see it.
 _SHOWN_DIGITS = 1
 _CACHED_COMPANIES = 10_000
@@ -150,9 +151,21 @@ class Scoring:
         """The score of `standing` alone, at a part of its cost."""
         if company is None:
             company = company_of(workspace)
-        points = [self._of_company(company)]
-        points += [self._faded(had, time) for signal, had in workspace.score.items() if signal in self._names]
+        points, names, half_life = [self._of_company(company)], self._names, self._half_life_ms
+        for signal, had in workspace.score.items():
+            if signal in names:
+                # As `_faded`, without the call.
+                elapsed = time - had.time
+                points.append(had.points if elapsed <= 0 else round(had.points * 0.5 ** (elapsed / half_life), _DIGITS))
         return _clamped(points)
+
+    def may_reach(self, workspace: WorkspaceState, score: float) -> bool:
+        """Whether the score could be so high at any moment: false only if it could not if nothing had faded."""
+        highest = self._of_company(company_of(workspace))
+        for signal, had in workspace.score.items():
+            if had.points > 0 and signal in self._names:
+                highest += had.points
+        return highest >= score - _TOLERANCE
 
     def _of_company(self, company: Company) -> float:
         points = self._companies.get(company)
@@ -188,22 +201,22 @@ class Scoring:
         # Between moments the score only falls: how low it has been since it last said something shows just before it
         # may rise again. That arms `pql` anew.
         self._note_low(workspace, time, before)
+        may_fall = before is not None
         for firing in firings:
             self._add(workspace, firing)
-        # A penalty, or a signal that counts against, makes it fall at once.
-        self._note_low(workspace, time, None)
+            may_fall |= self.config.weights[firing.signal] < 0
+        if may_fall:
+            # A penalty, or a signal that counts against, makes it fall at once.
+            self._note_low(workspace, time, None)
         return True
 
     def _add(self, workspace: WorkspaceState, firing: Firing) -> None:
-        weight = self.config.weights[firing.signal]
+        points, time = self.config.weights[firing.signal], firing.time
         known = workspace.score.get(firing.signal)
-        new = Points(weight, firing.time)
-        if known is None:
-            points, time = weight, firing.time
-        else:
+        if known is not None:
             # Each as it stands at the later of both times: their order makes no difference but for the cap.
             time = max(known.time, firing.time)
-            points = self._faded(known, time) + self._faded(new, time)
+            points = self._faded(known, time) + self._faded(Points(points, firing.time), time)
         cap = self.config.cap
         workspace.score.pop(firing.signal, None)
         workspace.score[firing.signal] = Points(round(min(max(points, -cap), cap), _DIGITS), time)
@@ -216,10 +229,12 @@ class Scoring:
         return points.points if elapsed <= 0 else round(points.points * 0.5 ** (elapsed / self._half_life_ms), _DIGITS)
 
     def _note_low(self, workspace: WorkspaceState, time: int, company: Company | None) -> None:
-        fired = [workspace.fired[key] for key in _PQL_KEYS if key in workspace.fired]
-        if fired:
-            score = self.score(workspace, time, company)
-            for one in fired:
+        attention, ready = map(workspace.fired.get, _PQL_KEYS)
+        if attention is None and ready is None:
+            return
+        score = self.score(workspace, time, company)
+        for one in (attention, ready):
+            if one is not None:
                 one.low = score if one.low is None else min(one.low, score)
 
     def _fit(self, company: Company) -> dict[str, float]:

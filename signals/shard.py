@@ -113,8 +113,8 @@ class Shard(Generic[S]):
         self.dirty: set[str] = set()
         self._encode = encode
         self._decode = decode
-        # Sealed bytes, or the state itself while it is in use.
-        self._states: dict[str, S | bytes] = {}
+        # Sealed bytes, or the state itself while it is in use: `get` tells one from the other.
+        self.states: dict[str, S | bytes] = {}
         # The subjects in use since the last turn, and those of the turn before: whoever is in neither is sealed.
         self._warm: set[str] = set()
         self._cooling: set[str] = set()
@@ -123,28 +123,27 @@ class Shard(Generic[S]):
         self._scheduled: dict[str, int] = {}
 
     def __len__(self) -> int:
-        return len(self._states)
+        return len(self.states)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._states)
+        return iter(self.states)
 
     def get(self, key: str) -> S | None:
         """The state of a subject, or None for one never seen. Whoever changes it calls `touch` afterwards."""
-        state = self._states.get(key)
+        state = self.states.get(key)
         if type(state) is not bytes:
             return state  # type: ignore[return-value]  # mypy does not narrow by `type`
-        decoded = self._states[key] = self._decode(state[_SEAL.size :])
+        decoded = self.states[key] = self._decode(state[_SEAL.size :])
         self._warm.add(key)
         return decoded
 
     def touch(self, key: str, state: S, offset: int) -> None:
         """Keep a state that a record at `offset` has made or changed: it joins the next checkpoint."""
         state.at = offset
-        self._states[key] = state
+        self.states[key] = state
         self.dirty.add(key)
-        due = state.due
-        if due is not None and self._scheduled.get(key) != due:
-            self._schedule(key, due)
+        if state.due is not None:
+            self.schedule(key, state.due)
 
     def due(self, until: int) -> list[tuple[int, str]]:
         """
@@ -173,7 +172,7 @@ class Shard(Generic[S]):
 
     def sealed(self, key: str) -> bytes:
         """A state as it is stored: `at`, `due`, then its own bytes."""
-        state = self._states[key]
+        state = self.states[key]
         if isinstance(state, bytes):
             return state
         return _SEAL.pack(state.at, -1 if state.due is None else state.due) + self._encode(state)
@@ -188,7 +187,7 @@ class Shard(Generic[S]):
         self.dirty.clear()
         if len(self._warm) > WARM:
             for key in self._cooling - self._warm:
-                self._states[key] = self.sealed(key)
+                self.states[key] = self.sealed(key)
             self._cooling, self._warm = self._warm, set()
 
     def restore(self, key: str, sealed: bytes) -> None:
@@ -204,7 +203,7 @@ class Shard(Generic[S]):
         if len(sealed) < _SEAL.size:
             raise _too_short(sealed)
         at, due = _SEAL.unpack_from(sealed)
-        here = self._states.get(key)
+        here = self.states.get(key)
         if here is not None:
             at_here = _SEAL.unpack_from(here)[0] if isinstance(here, bytes) else here.at
             if at_here > at:
@@ -213,10 +212,10 @@ class Shard(Generic[S]):
             if at_here == at:
                 self.dirty.discard(key)
                 return
-        self._states[key] = sealed
+        self.states[key] = sealed
         self.dirty.discard(key)
-        if due >= 0 and self._scheduled.get(key) != due:
-            self._schedule(key, due)
+        if due >= 0:
+            self.schedule(key, due)
 
     def restore_fence(self, stored: bytes) -> int:
         """
@@ -236,7 +235,10 @@ class Shard(Generic[S]):
             self.fence = fence
         return fence.end
 
-    def _schedule(self, key: str, due: int) -> None:
+    def schedule(self, key: str, due: int) -> None:
+        """Have a subject taken by `due` at a time, and at no other."""
+        if self._scheduled.get(key) == due:
+            return
         self._scheduled[key] = due
         if len(self._due) > 2 * len(self._scheduled) + _SPARE_ENTRIES:
             # A subject whose timer moves at every event would fill the memory until all those times have come.

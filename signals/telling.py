@@ -123,22 +123,27 @@ def _observed(
     if progress.must_tell and membership is not None:
         fact.profile = _profile(user, membership, engine)
         membership.told = user.version
-    if _has_news(fact):
-        return fact
-    pulse = Pulse(fact.workspace_id, place.partition, place.position, event.time, event.ingested_at)
-    if progress.is_active:
-        pulse.event_id, pulse.cause = event.id, event.source
+    return fact if _has_news(fact) else _pulse(fact)
+
+
+def _pulse(fact: Fact) -> Pulse:
+    """A fact without news as the pulse that it is."""
+    pulse = Pulse(fact.workspace_id, fact.partition, fact.offset, fact.time, fact.ingested_at)
+    if fact.active:
+        pulse.event_id, pulse.cause = fact.event_id, fact.cause
+    if fact.day is not None or fact.core:
+        pulse.user_id, pulse.core = fact.user_id, fact.core
+        pulse.day, pulse.prev, pulse.next = fact.day, fact.prev, fact.next
     return pulse
 
 
 def _has_news(fact: Fact) -> bool:
-    """Whether a fact tells its workspace more than that time has passed."""
+    """Whether a fact tells its workspace more than that somebody was at work."""
     return bool(
         fact.roles
-        or fact.core
         or fact.traits
-        or fact.day is not None
         or fact.joined
+        or fact.champion is not None
         or fact.signed_up
         or fact.domain is not None
         or fact.signals

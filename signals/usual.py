@@ -11,30 +11,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from signals.active_days import add_day, is_new_day
+from signals.arming import SILENT
+from signals.bounds import has_few
 from signals.core_use import STEPS, Added, count_core
 from signals.domains import DomainKind
 from signals.event import Event, EventType
-from signals.facts import Fact, FactKind, Pulse, Slot
+from signals.facts import Pulse
 from signals.measures import is_measure
 from signals.telling import ACTIVATED_ALONE, AT_WORK, CORE_ALONE
+from signals.volume import add_core
+from signals.workspace import NO_CHANGE, Change, add_active_day
 
 if TYPE_CHECKING:
     from signals.compiled import Engine
     from signals.user import UserState
     from signals.workspace import WorkspaceState
 
+# What a pulse changed that counts core events only.
+COUNTED = Change()
 # Before any day; and nothing to be added to a volume.
 _NEVER = -(2**62)
 _NOTHING: Added = ()
 # Looking a member up in its enum costs more than the comparison.
-_SILENT = "went_silent"
 _TRACK, _PAGE, _ENTERPRISE = EventType.TRACK, EventType.PAGE, DomainKind.ENTERPRISE
-_OBSERVED, _OBSERVED_SLOT = FactKind.OBSERVED, Slot.OBSERVED.value
 
 
 def take_usual_event(  # noqa: C901, PLR0911, PLR0912 - flat: a call less per event
     user: UserState, event: Event, partition: int, position: int, engine: Engine
-) -> Fact | Pulse | None:
+) -> Pulse | None:
     """
     Fold a usual event into its user.
 
@@ -59,8 +63,7 @@ def take_usual_event(  # noqa: C901, PLR0911, PLR0912 - flat: a call less per ev
         or not membership.is_listed
         or not user.is_settled
         or user.has_internal_address
-        or engine.shows_email
-        or event.user_id in engine.internal_users
+        or (engine.has_exceptions and (engine.shows_email or event.user_id in engine.internal_users))
     ):
         return None
     domain = user.domain
@@ -75,7 +78,8 @@ def take_usual_event(  # noqa: C901, PLR0911, PLR0912 - flat: a call less per ev
         name, used = event.matched or "", day
         if is_core:
             used = user.core.get(name, _NEVER)
-            if used == _NEVER:
+            if used == _NEVER and (len(user.core) >= engine.core_names or not has_few(user, 1)):
+                # Another name has to be forgotten, or something else.
                 return None
         # A name used in the days that any rule looks back at adds nothing to their breadth.
         if (is_new or used <= day - engine.breadth_days) and engine.may_matter(user, day):
@@ -96,31 +100,38 @@ def take_usual_event(  # noqa: C901, PLR0911, PLR0912 - flat: a call less per ev
         membership.active_order = user.order + 1
         membership.in_at = max(membership.in_at, time)
     user.order = membership.touched = user.order + 1
-    if active_day is None and not core:
-        if is_at_work:
-            return Pulse(workspace, partition, position, time, event.ingested_at, event.id, event.source)
+    if not is_at_work:
         return Pulse(workspace, partition, position, time, event.ingested_at)
-    fact = Fact(workspace, _OBSERVED, partition, position, _OBSERVED_SLOT, time, event.id, event.source)
-    fact.user_id, fact.active, fact.core, fact.ingested_at = event.user_id, True, core, event.ingested_at
+    pulse = Pulse(workspace, partition, position, time, event.ingested_at, event.id, event.source)
     if active_day is not None:
-        fact.day, fact.prev, fact.next = active_day.day, active_day.prev, active_day.next
-    return fact
+        pulse.user_id, pulse.core = event.user_id, core
+        pulse.day, pulse.prev, pulse.next = active_day.day, active_day.prev, active_day.next
+    elif core:
+        pulse.user_id, pulse.core = event.user_id, core
+    return pulse
 
 
-def take_pulse(workspace: WorkspaceState, pulse: Pulse) -> bool:
+def take_pulse(workspace: WorkspaceState, pulse: Pulse, engine: Engine) -> Change | None:
     """
     Fold a pulse that makes nothing due, opens no gate and sets no timer into its workspace.
 
     Returns:
-        False if it may do so, and then nothing has been changed.
+        What it changed, `NO_CHANGE` if no rule looks at that; None if it may do one of those, and then nothing has been
+        changed.
     """
     time, since, due = pulse.time, workspace.since, workspace.due
     if since is None or time < since or (due is not None and due < time):
-        return False
-    if pulse.event_id is not None and (workspace.active_at is None or time > workspace.active_at):
-        if _SILENT in workspace.fired and _SILENT not in workspace.timers:
-            # It was told of, and may be waited for anew.
-            return False
-        workspace.active_at, workspace.active_event, workspace.active_source = time, pulse.event_id, pulse.cause
+        return None
+    if pulse.event_id is not None:
+        plan = workspace.billing.plan
+        if plan is not None and SILENT not in workspace.timers and engine.awaits_silence_on(plan.name):
+            # Its silence may be waited for from here on.
+            return None
+        if workspace.active_at is None or time > workspace.active_at:
+            workspace.active_at, workspace.active_event, workspace.active_source = time, pulse.event_id, pulse.cause
     workspace.until = max(workspace.until, time)
-    return True
+    if pulse.core:
+        workspace.volume = add_core(workspace.volume, pulse.core)
+    if pulse.day is not None:
+        return Change(add_active_day(workspace, pulse.day, pulse.prev, pulse.next, engine.watched))
+    return COUNTED if pulse.core else NO_CHANGE

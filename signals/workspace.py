@@ -225,7 +225,7 @@ class Change(msgspec.Struct, gc=False):
     has_grown: bool = False
 
 
-_NO_CHANGE = Change()
+NO_CHANGE = Change()
 # Looking a member up in its enum costs more than the comparison.
 _OBSERVED, _MOVED, _GROUP = FactKind.OBSERVED, FactKind.MOVED, EventType.GROUP
 _CREATED, _PLAN_CHANGED, _USAGE_REPORTED = Role.WORKSPACE_CREATED, Role.PLAN_CHANGED, Role.USAGE_REPORTED
@@ -270,7 +270,7 @@ def apply_fact(
     if fact.core:
         workspace.volume = add_core(workspace.volume, fact.core)
     if fact.kind is not _OBSERVED:
-        return Change(has_forgotten=True) if has_forgotten else _NO_CHANGE
+        return Change(has_forgotten=True) if has_forgotten else NO_CHANGE
     if workspace.since is None or fact.time < workspace.since:
         workspace.since = fact.time
     workspace.until = max(workspace.until, fact.time)
@@ -278,13 +278,13 @@ def apply_fact(
     if fact.type is _GROUP:
         _learn_traits(workspace, fact)
     is_armed = fact.active and arming.note_activity(workspace, fact.time, fact.event_id, fact.cause, terms, awaited)
-    raised = _add_day(workspace, fact.day, fact.prev, fact.next, watched) if fact.day is not None else None
+    raised = add_active_day(workspace, fact.day, fact.prev, fact.next, watched) if fact.day is not None else None
     if fact.roles or fact.joined or fact.type is _GROUP:
         change = Change(raised or {}, has_forgotten=has_forgotten, has_timers=is_armed)
         _bill(workspace, fact, change, terms, awaited)
         return change
     if raised is None and not (is_armed or has_forgotten):
-        return _NO_CHANGE
+        return NO_CHANGE
     return Change(raised or {}, has_forgotten=has_forgotten, has_timers=is_armed)
 
 
@@ -350,9 +350,15 @@ def _learn(workspace: WorkspaceState, profile: Profile) -> None:
     workspace.domain = profile.domain if kind in _OF_COMPANIES else None
 
 
-def _add_day(
+def add_active_day(
     workspace: WorkspaceState, day: int, prev: int | None, following: int | None, watched: Mapping[int, Iterable[str]]
 ) -> dict[int, range]:
+    """
+    Count a user's new active day, with his active days next to it.
+
+    Returns:
+        The window ends that it raised, by window length.
+    """
     newest = workspace.newest_day
     if newest is not None and newest - day >= TOO_OLD_DAYS:
         return {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from signals.compiled import Engine, identifier
+from signals.compiled import Engine, signal_identifier
 from signals.facts import Fact, Firing, Outputs
 from signals.rule import Evidence, Kind, Scope
 
@@ -32,7 +32,7 @@ def measure_workspace(fact: Fact, change: Change, engine: Engine, out: Outputs) 
 
 def _measure(name: str, n: int, fact: Fact, evidence: Evidence, engine: Engine) -> Firing:
     return Firing(
-        identifier(engine.config.prefix, Scope.WORKSPACE.value, fact.workspace_id, name, "", n),
+        signal_identifier(engine.config.prefix, Scope.WORKSPACE, fact.workspace_id, name, "", n),
         name,
         Kind.MEASURE,
         Scope.WORKSPACE,

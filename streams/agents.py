@@ -16,8 +16,8 @@ from signals.codec import decode_fact_records, decode_user_records, encode_recor
 from signals.compiled import Engine
 from signals.config import Clock, Config
 from signals.contract import alert_json, signal_json, verdict_json
-from signals.engine import set_aside_event, set_aside_fact, step_user, step_workspace
-from signals.errors import BadRecord
+from signals.engine import set_aside_event, set_aside_fact, step_users, step_workspaces
+from signals.errors import BadRecord, StepError
 from signals.event import Event, Reason, Source, Tick
 from signals.facts import Command, Fact, Outputs, Pulse
 from signals.formats.segment import SegmentDecoder
@@ -110,13 +110,17 @@ class River:
         self.metrics = metrics
         # Where ingest stands: for each partition of the customer's topics the offset after the last record passed on.
         self.positions: dict[TP, int] = {}
+        # A step has failed, and the process ends after a note about it.
+        self.is_ending = False
+        # How long it has been at work on records, seconds.
+        self.busy_s = 0.0
         self._sender = sender
         self._decoder = SegmentDecoder(config)
         self._config_hash = config.hash
         self._is_wall = config.clock is Clock.WALL
-        self._user_step = KeyedStep(users, decode_user_records, step_user, set_aside_event)
+        self._user_step = KeyedStep(users, decode_user_records, step_users, set_aside_event)
         self._workspace_step: KeyedStep[WorkspaceState, Fact | Pulse | Command] = KeyedStep(
-            workspaces, decode_fact_records, step_workspace, set_aside_fact
+            workspaces, decode_fact_records, step_workspaces, set_aside_fact
         )
         self._to_users = Bundles(topics.user_events, topics.partitions, sender.send)
         self._to_workspaces = Bundles(topics.workspace_facts, topics.partitions, sender.send)
@@ -145,16 +149,19 @@ class River:
 
     async def _in_one_go(self, apply: Callable[[Sequence[Record]], None], records: Sequence[Record]) -> None:
         self._still_owner()
+        began = time.perf_counter()
         try:
             apply(records)
         except StepFailed as failed:
             await self._end_after(failed)
         except Exception as error:  # noqa: BLE001  # an exception in an agent would acknowledge the record
             fail_stop("worker.failed", **described(error))
+        self.busy_s += time.perf_counter() - began
         await self._sender.room()
 
     async def _end_after(self, failed: StepFailed) -> NoReturn:
         """Leave a note for the next owner, so that it knows how often this record has ended a worker; then end."""
+        self.is_ending = True
         record, table = failed.record, failed.table
         key, value = table.count_failure(record.partition, failed.position)
         self._sender.send(table.changelog_topic_name, record.partition, key, value)
@@ -171,7 +178,7 @@ class River:
     # -- slices: no await, so that a barrier never falls inside a record
 
     def _ingest_slice(self, records: Sequence[Record]) -> None:
-        add, of, decode = self._to_users.add, self.topics.of, self._decoder.decode
+        add, decode = self._to_users.add, self._decoder.decode
         first = records[0]
         is_command = first.topic == self.topics.commands
         # What is news is told by it. It travels in the log, so that every replay of the log decides the same.
@@ -191,7 +198,7 @@ class River:
                 self._dead_letter(record, BadRecord(Reason.DECODER_FAILED, type(error).__name__))
             else:
                 event.ingested_at = ingested_at
-                add(of(event.subject), encode_record(event))
+                add(event.subject, event)
         self._to_users.flush()
         self.positions[TP(first.topic, first.partition)] = records[-1].offset + 1
         self.metrics.ingested += len(records)
@@ -215,39 +222,51 @@ class River:
         self.metrics.workspace_records += self._fold(self._workspace_step, bundles)
 
     def _fold(self, step: KeyedStep[S, R], bundles: Sequence[Record]) -> int:
-        partition, count, out = bundles[0].partition, 0, Outputs()
-        shard, poisoned = step.table.shard(partition), step.poisoned(partition)
-        apply, engine, add, of, facts = step.apply, self.engine, self._to_workspaces.add, self.topics.of, 0
+        partition, count = bundles[0].partition, 0
+        poisoned = step.poisoned(partition)
         for record in bundles:
             try:
                 items = step.decode(record.value or b"")
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 # Somebody else wrote into one of our logs. Its place is taken all the same, or it would be read again.
                 self._dead_letter(record, BadRecord(Reason.FOREIGN, type(error).__name__))
+                continue
+            start, end = position_in_log(record.offset), position_in_log(record.offset, len(items))
+            if poisoned is not None and start <= poisoned < end and not isinstance(items[poisoned - start], Tick):
+                self._pass_over(step, record, items, poisoned - start)
             else:
-                for position, item in enumerate(items, position_in_log(record.offset)):
-                    if position == poisoned and type(item) is not Tick:
-                        step.set_aside(shard, item, position)
-                        self._dead_letter(record, BadRecord(Reason.STEP_FAILED), encode_record(item))
-                        continue
-                    try:
-                        apply(shard, item, position, partition, engine, out)
-                    except Exception as error:
-                        raise StepFailed(step.table, record, position) from error
-                    for fact in out.facts:
-                        add(of(fact.workspace_id), encode_record(fact))
-                        facts += 1
-                    if out.signals or out.measures or out.verdicts or out.alerts or out.notes or out.errors:
-                        self._send_news(out, item, record)
-                        out.clear()
-                    else:
-                        out.facts.clear()
-                count += len(items)
+                self._apply(step, record, items, range(start, end))
+            count += len(items)
         # A barrier never falls inside a slice, so once is enough.
-        shard.fence.end = bundles[-1].offset + 1
+        step.table.shard(partition).fence.end = bundles[-1].offset + 1
         self._to_workspaces.flush()
-        self.metrics.facts += facts
         return count
+
+    def _apply(
+        self, step: KeyedStep[S, R], record: Record, items: Sequence[R | Tick], positions: Sequence[int]
+    ) -> None:
+        """Apply the records of a bundle, and pass on what comes of them."""
+        try:
+            facts, news = step.apply(
+                step.table.shard(record.partition), items, positions, record.partition, self.engine
+            )
+        except StepError as error:
+            raise StepFailed(step.table, record, error.position) from error.__cause__
+        add = self._to_workspaces.add
+        for fact in facts:
+            add(fact.workspace_id, fact)
+        self.metrics.facts += len(facts)
+        for item, out in news:
+            self._send_news(out, item, record)
+
+    def _pass_over(self, step: KeyedStep[S, R], record: Record, items: Sequence[R | Tick], at: int) -> None:
+        """Apply the records of a bundle but the one that the step cannot apply."""
+        start, poisoned = position_in_log(record.offset), items[at]
+        assert not isinstance(poisoned, Tick)
+        self._apply(step, record, items[:at], range(start, start + at))
+        step.set_aside(step.table.shard(record.partition), poisoned, start + at)
+        self._dead_letter(record, BadRecord(Reason.STEP_FAILED), encode_record(poisoned))
+        self._apply(step, record, items[at + 1 :], range(start + at + 1, start + len(items)))
 
     # -- outputs
 

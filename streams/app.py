@@ -128,6 +128,7 @@ def assemble(config: Config, settings: Settings, sources: Sequence[str], app: fa
         commit=owner.commit,
         at_barrier=snapshots.send_due,
         still_owner=owner.check,
+        is_ending=lambda: river.is_ending,
         metrics=metrics,
     )
     ingested = topics.ingested(sources)

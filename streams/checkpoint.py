@@ -13,6 +13,11 @@ from streams.endings import described, fail_stop
 from streams.metrics import Metrics
 from streams.outbox import Epoch
 
+# A worker is busy when it is at work on records for more than this part of an interval; it then lets so many of them
+# pass between two checkpoints.
+_BUSY = 0.6
+_BUSY_INTERVALS = 4
+
 
 class Table(Protocol):
     """What a checkpoint needs of a table; `streams.tables.StateTable` is one."""
@@ -49,9 +54,10 @@ class Checkpoint:
         commit: Commits the offsets that a finished checkpoint covers.
         at_barrier: Called at each barrier, between two records, to send what is derived from the states there.
         still_owner: Ends the process if the partitions may have another owner by now.
+        is_ending: Whether a step has failed: its states are ahead of what it has sent, and must not be written.
     """
 
-    def __init__(  # each is a seam that the crash explorer replaces
+    def __init__(  # noqa: PLR0913  # each is a seam that the crash explorer or a test replaces
         self,
         *,
         sender: Sender,
@@ -60,6 +66,7 @@ class Checkpoint:
         commit: Callable[[Mapping[TP, int]], Awaitable[None]],
         at_barrier: Callable[[], None] = lambda: None,
         still_owner: Callable[[], None] = lambda: None,
+        is_ending: Callable[[], bool] = lambda: False,
         metrics: Metrics | None = None,
     ) -> None:
         self._sender = sender
@@ -68,6 +75,7 @@ class Checkpoint:
         self._commit = commit
         self._at_barrier = at_barrier
         self._still_owner = still_owner
+        self._is_ending = is_ending
         self._metrics = metrics or Metrics()
         self._one_at_a_time = asyncio.Lock()
 
@@ -88,6 +96,8 @@ class Checkpoint:
 
     async def _run(self) -> None:
         async with self._one_at_a_time:
+            if self._is_ending():
+                return
             started = time.monotonic()
             self._metrics.checkpoint_in_flight = True
             # No await up to the end of this block: it stands between two records. States encoded any later would hold
@@ -105,12 +115,31 @@ class Checkpoint:
             self._metrics.checkpoints += 1
             self._metrics.checkpoint_s = time.monotonic() - started
 
-    async def run_every(self, interval_s: float, is_idle: Callable[[], bool]) -> None:
-        """Checkpoint for as long as the worker lives, except while the group rebalances or tables recover."""
+    async def run_every(
+        self, interval_s: float, is_idle: Callable[[], bool], busy_s: Callable[[], float] = lambda: 0.0
+    ) -> None:
+        """
+        Checkpoint for as long as the worker lives, except while the group rebalances or tables recover.
+
+        A worker that is busy all the time, catching up, checkpoints more rarely: of all that a backlog tells of a
+        subject in that time, one state is written.
+
+        Args:
+            interval_s: How often.
+            is_idle: Whether there is nothing to do now.
+            busy_s: For how many seconds in all the worker has been at work on records.
+        """
+        put_off, worked_s = 0, busy_s()
         while True:
             await asyncio.sleep(interval_s)
-            if not is_idle():
-                await self.run()
+            before_s, worked_s = worked_s, busy_s()
+            if is_idle():
+                continue
+            put_off += 1
+            if put_off < _BUSY_INTERVALS and worked_s - before_s > _BUSY * interval_s:
+                continue
+            put_off = 0
+            await self.run()
 
     def _take(self) -> tuple[list[tuple[str, int, list[tuple[bytes, bytes]]]], dict[TP, int]]:
         writes: list[tuple[str, int, list[tuple[bytes, bytes]]]] = []

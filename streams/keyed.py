@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from signals.engine import Engine, Outputs
+from signals.engine import Engine, Stepped
 from signals.event import Event, Tick
 from signals.facts import Command, Fact, Pulse
 from signals.shard import Shard
@@ -49,7 +49,7 @@ class KeyedStep(Generic[S, R]):
 
     table: StateTable[S]
     decode: Callable[[bytes], Sequence[R | Tick]]
-    apply: Callable[[Shard[S], R | Tick, int, int, Engine, Outputs], Outputs]
+    apply: Callable[[Shard[S], Sequence[R | Tick], Sequence[int], int, Engine], Stepped[R | Tick]]
     set_aside: Callable[[Shard[S], R, int], None]
 
     def poisoned(self, partition: int) -> int | None:

@@ -56,8 +56,7 @@ class Topics:
 
     def of(self, key: str) -> int:
         """The partition of a key in any of the keyed topics."""
-        # As `partition_of`, without the call: this is done for each event and each fact.
-        return crc32(key.encode("utf-8", "surrogatepass")) % self.partitions
+        return partition_of(key, self.partitions)
 
     def ingested(self, sources: Sequence[str]) -> tuple[str, ...]:
         """Every topic that ingest reads: the customer's `sources`, and those of ours that go the same way."""

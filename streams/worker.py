@@ -69,7 +69,9 @@ async def _run(config: Config, settings: Settings, sources: tuple[str, ...], ser
     probes = WorkerProbes(parts, config, settings, health.turns)
     server.start(probes)
     await parts.app.start()
-    checkpoints = loop.create_task(parts.checkpoint.run_every(settings.checkpoint_s, lambda: parts.idle))
+    checkpoints = loop.create_task(
+        parts.checkpoint.run_every(settings.checkpoint_s, lambda: parts.idle, lambda: parts.river.busy_s)
+    )
     watchdog = Watchdog(health.complaint)
     watchdog.start()
     ticks = WallTicks(config, settings, sources) if config.clock is Clock.WALL else None

@@ -181,8 +181,8 @@ FAULTS = (
     Fault(
         "ids depend on the time of detection",
         "signals/contract.py",
-        '        "id": firing.id,\n',
-        '        "id": f"{firing.id}-{detected_at}",\n',
+        "        firing.id,\n",
+        '        f"{firing.id}-{detected_at}",\n',
         (_DIES,),
     ),
     Fault(

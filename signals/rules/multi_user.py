@@ -69,12 +69,13 @@ class MultiUser(WorkspaceRule):
         ring, last, start = workspace.rings[params.window], workspace.fired.get(self.name), raised.start
         if last is not None and last.end is not None:
             start = max(start, last.end + self._days_between)
+        if start >= raised.stop:
+            return None
         # Every end that was raised is in the ring; what is not armed by the last of them is not by an earlier one.
-        if (
-            start >= raised.stop
-            or max(ring.counts[start - ring.first : raised.stop - ring.first]) < params.active_users
-            or not self._is_armed(ring, last, raised.stop)
-        ):
+        counts, first = ring.counts, ring.first
+        # Most often it is one.
+        most = counts[start - first] if start + 1 == raised.stop else max(counts[start - first : raised.stop - first])
+        if most < params.active_users or not self._is_armed(ring, last, raised.stop):
             return None
         for end in range(start, raised.stop):
             users = ring.count(end)

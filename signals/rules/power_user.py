@@ -55,9 +55,10 @@ class PowerUser(UserRule):
         return self.params.window
 
     def may_fire(self, user: UserState, day: int) -> bool:
-        """Only with so many names and all but one of the days, and some time after it fired last."""
+        """Only with all but one of so many names and days, and some time after it fired last."""
         params = self.params
-        if len(user.core) < params.core_names:
+        # The name of the event may be new to the user.
+        if len(user.core) + 1 < params.core_names:
             return False
         first = day - params.window + 1
         if self._is_resting(user, day) or days_in(user, first, day) + is_new_day(user, day) < params.active_days:

@@ -61,6 +61,8 @@ class Pql(DerivedRule):
 
     def judge_derived(self, workspace: WorkspaceState, firings: Sequence[Firing], time: int) -> Finding | None:  # noqa: ARG002
         """Fire if the highest level reached is armed, and it and those above it are quiet for a cooldown."""
+        if not self._scoring.may_reach(workspace, self.params.attention):
+            return None
         # What the clock tells late (a sign-up that stalled long ago) is no reason to undo the fading since.
         at = max(time, workspace.until)
         reached = self._scoring.score(workspace, at)

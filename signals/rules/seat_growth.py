@@ -64,6 +64,9 @@ class SeatGrowth(WorkspaceRule):
         start = max(start, first + window)
         if start >= raised.stop:
             return None
+        if start + 1 == raised.stop and counts[start - first] - counts[start - first - window] < self._users:
+            # Most often it is one end.
+            return None
         now = counts[start - first : raised.stop - first]
         before = counts[start - first - window : raised.stop - first - window]
         if max(map(sub, now, before)) < self._users:

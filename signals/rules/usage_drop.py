@@ -45,13 +45,22 @@ class UsageDrop(WorkspaceRule):
 
     def judge(self, workspace: WorkspaceState, fact: Fact, change: Change) -> Finding | None:  # noqa: ARG002
         """Fire if it pays, there is enough usual use to fall from, and a cooldown is over."""
-        if workspace.volume is None or workspace.billing.plan is None or fact.day != workspace.newest_day:
+        volume, plan = workspace.volume, workspace.billing.plan
+        if volume is None or plan is None or fact.day != workspace.newest_day:
             # Asked at every new active day of everybody: most have an end here. The week under comparison ends before
             # the workspace's newest day, so that only a newest day changes it, or a late event.
             return None
-        if not self._pays(workspace):
-            return None
         end = _last_whole_day(workspace)
+        # Said no in nearly every other case, so without a call: too little to fall from, or not far enough down.
+        counts, stop = volume.counts, end + 1 - volume.first
+        begin = max(stop - WEEK, 0)
+        mean = sum(counts[max(stop - COMPARED_DAYS, 0) : begin]) / 4
+        if (
+            mean < self.params.min_mean
+            or sum(counts[begin:stop]) / mean > self.params.ratio
+            or not self._pays(workspace)
+        ):
+            return None
         found = self._measure(workspace, end)
         # Last, because nearly every other condition says no at a smaller cost.
         if found is None or workspace.is_cooling_down(self.name, fact.time, self._cooldown_ms):

@@ -208,7 +208,7 @@ def restart(river: River) -> None:
     """Go on from what a checkpoint would have written."""
     for shard in (river.users, river.workspaces):
         for key in shard:
-            shard._states[key] = shard.sealed(key)
+            shard.states[key] = shard.sealed(key)
 
 
 def stored(river: River) -> dict[str, bytes]:

@@ -22,7 +22,7 @@ def core(on: int, user: str = "ann", *, passive: bool = False, workspace: str | 
 
 
 def told(river: River) -> list[tuple[tuple[int, int], ...]]:
-    return [fact.core for fact in river.facts if isinstance(fact, Fact) and fact.core]
+    return [fact.core for fact in river.facts if fact.core]
 
 
 def test_steps_are_one_and_five_doubled() -> None:

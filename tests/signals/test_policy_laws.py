@@ -162,7 +162,7 @@ def test_nothing_opens_in_the_night_by_the_clock_of_who_reads_it(seed: int) -> N
 
     for offset, record in enumerate(facts_log(seed, rules)):
         out = step_workspace(shard, record, offset, 0, rules)
-        now = max(record.time, record.ingested_at or 0) if isinstance(record, Fact) else record.time
+        now = record.time if isinstance(record, Tick) else max(record.time, record.ingested_at or 0)
         for alert in out.alerts:
             if alert.status is not AlertStatus.CLOSED:
                 # Now, or at the end of a night that had been waited for.

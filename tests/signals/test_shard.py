@@ -165,7 +165,7 @@ def test_a_state_not_used_while_many_others_were_is_bytes_again_and_still_the_sa
         here.touch(key, Timed(), offset)
         here.settle()
 
-    assert isinstance(here._states["idle"], bytes)
+    assert isinstance(here.states["idle"], bytes)
     assert here.get("idle") == Timed(at=1, due=70)
     assert here.due(70) == [(70, "idle")]
 

@@ -25,6 +25,7 @@ from signals.facts import Fact, Pulse
 from signals.shard import Shard
 from signals.units import DAY_MS
 from signals.usual import take_pulse, take_usual_event
+from signals.workspace import Change
 from tests.signals.builders import ACTIVATION, FIRST_DAY, MONDAY, day, engine, event
 from tests.signals.test_laws import SETTINGS, random_history
 
@@ -39,15 +40,15 @@ class Taken:
 
 
 def _counted(taken: Taken) -> dict[str, Callable[..., Any]]:
-    def events(*arguments: Any) -> Fact | Pulse | None:
+    def events(*arguments: Any) -> Pulse | None:
         fact = take_usual_event(*arguments)
         taken.events += fact is not None
         return fact
 
-    def pulses(*arguments: Any) -> bool:
-        is_taken = take_pulse(*arguments)
-        taken.pulses += is_taken
-        return is_taken
+    def pulses(*arguments: Any) -> Change | None:
+        change = take_pulse(*arguments)
+        taken.pulses += change is not None
+        return change
 
     return {"take_usual_event": events, "take_pulse": pulses}
 
@@ -62,7 +63,7 @@ def _ways(ways: dict[str, Callable[..., Any]]) -> Iterator[None]:
 
 _GENERAL: dict[str, Callable[..., Any]] = {
     "take_usual_event": lambda *_: None,
-    "take_pulse": lambda *_: False,
+    "take_pulse": lambda *_: None,
 }
 
 
@@ -167,12 +168,13 @@ def test_core_events_between_two_steps_of_the_day_are_pulses() -> None:
             made.source = Source("events", 0, n)
             facts += step_user(users, made, n, 0, rules).facts
 
-    assert [fact.core for fact in facts if isinstance(fact, Fact)] == [((FIRST_DAY, n),) for n in (1, 4, 5)]
+    assert [fact.core for fact in facts if fact.core] == [((FIRST_DAY, n),) for n in (1, 4, 5)]
+    assert all(isinstance(fact, Pulse) for fact in facts[1:])
     assert taken.events == 9
 
 
-@pytest.mark.parametrize(("later", "is_pulse"), [(DAY_MS - 1, True), (DAY_MS, False)])
-def test_the_first_event_of_another_day_is_none(later: int, is_pulse: bool) -> None:
+@pytest.mark.parametrize(("later", "brought"), [(DAY_MS - 1, None), (DAY_MS, FIRST_DAY + 1)])
+def test_the_first_event_of_another_day_brings_it(later: int, brought: int | None) -> None:
     rules, users = engine(ACTIVATION), Shard(encode_state, decode_user_state)
     first = event("ann", "acme", on=MONDAY)
     again = event("ann", "acme", on=MONDAY + later)
@@ -181,4 +183,5 @@ def test_the_first_event_of_another_day_is_none(later: int, is_pulse: bool) -> N
 
     [fact] = step_user(users, again, 1, 0, rules).facts
 
-    assert isinstance(fact, Pulse) is is_pulse
+    assert isinstance(fact, Pulse)
+    assert fact.day == brought

@@ -144,6 +144,43 @@ def test_a_worker_that_is_no_longer_the_owner_when_its_outputs_are_durable_write
     assert run_one(still_owner=gone) == ["facts:1", "snapshots:1"]
 
 
+def test_nothing_is_written_once_a_step_has_failed() -> None:
+    assert run_one(is_ending=lambda: True) == []
+
+
+def moments_of_checkpoints(busy: float, *, idle_from: float = 99.0, until: float = 8.25) -> list[float]:
+    """When checkpoints were committed by a worker that is at work for a part of the time."""
+
+    async def steps() -> list[float]:
+        loop, done = asyncio.get_running_loop(), list[float]()
+        outbox, began = MemoryOutbox(Broker(), random.Random(0)), loop.time()
+        outbox.start()
+
+        async def commit(_offsets: Mapping[TP, int]) -> None:
+            done.append(round(loop.time() - began, 1))
+
+        checkpoint = Checkpoint(sender=outbox, tables={}, positions=dict, commit=commit)
+        now = lambda: loop.time() - began  # noqa: E731
+        running = asyncio.ensure_future(checkpoint.run_every(1.0, lambda: now() >= idle_from, lambda: busy * now()))
+        await asyncio.sleep(until)
+        running.cancel()
+        return done
+
+    return run_virtually(steps())
+
+
+def test_a_worker_with_time_to_spare_checkpoints_at_each_interval() -> None:
+    assert moments_of_checkpoints(0.5) == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_a_worker_that_is_busy_all_the_time_checkpoints_at_every_fourth() -> None:
+    assert moments_of_checkpoints(0.7) == [4, 8]
+
+
+def test_a_worker_that_is_idle_does_not_checkpoint() -> None:
+    assert moments_of_checkpoints(0.5, idle_from=2.5) == [1, 2]
+
+
 def test_checkpoints_run_one_at_a_time() -> None:
     async def steps() -> list[str]:
         outbox = MemoryOutbox(Broker(), random.Random(0))

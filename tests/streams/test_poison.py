@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import faust
@@ -11,8 +12,9 @@ from faust.types import TP
 
 from signals.codec import encode_record
 from signals.config import Config
-from signals.engine import Engine, Outputs, decode_user_state, decode_workspace_state, encode_state, step_user
-from signals.event import Event, Source
+from signals.engine import Engine, Stepped, decode_user_state, decode_workspace_state, encode_state, step_users
+from signals.errors import StepError
+from signals.event import Event, Source, Tick
 from signals.shard import Shard
 from signals.user import UserState
 from streams import agents
@@ -79,15 +81,16 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         reasons.append(reason)
         raise Ended
 
-    def step(  # as the real one
-        shard: Shard[UserState], record: Event, position: int, partition: int, rules: Engine, out: Outputs
-    ) -> Outputs:
-        if record.id == "bad":
-            raise ZeroDivisionError
-        return step_user(shard, record, position, partition, rules, out)
+    def steps(  # as the real ones
+        shard: Shard[UserState], events: Sequence[Event | Tick], places: Sequence[int], partition: int, rules: Engine
+    ) -> Stepped[Event | Tick]:
+        ids = [event.id for event in events if isinstance(event, Event)]
+        if "bad" in ids:
+            raise StepError(places[ids.index("bad")]) from ZeroDivisionError()
+        return step_users(shard, events, places, partition, rules)
 
     monkeypatch.setattr(agents, "fail_stop", end)
-    monkeypatch.setattr(agents, "step_user", step)
+    monkeypatch.setattr(agents, "step_users", steps)
     return reasons
 
 

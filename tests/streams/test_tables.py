@@ -78,9 +78,9 @@ def test_a_recovered_state_stays_bytes_until_it_is_touched() -> None:
 
     shard = recovered(broker).users.shard(0)
 
-    assert isinstance(shard._states["bob"], bytes)
+    assert isinstance(shard.states["bob"], bytes)
     assert shard.get("bob") == Count(at=8, n=3)
-    assert isinstance(shard._states["bob"], Count)
+    assert isinstance(shard.states["bob"], Count)
 
 
 def test_recovery_of_what_is_in_order_has_nothing_to_write() -> None:
