@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from signals.compiled import Engine
 from signals.engine import decode_workspace_state, encode_state, step_user, step_workspace
 from signals.event import Event, Tick
-from signals.facts import Alert, AlertStatus, Command, Fact, Order, Outputs
+from signals.facts import Alert, AlertStatus, Command, Fact, Order, Outputs, Pulse
 from signals.quiet import Quiet
 from signals.selling import QuietHours
 from signals.shard import Fence, Shard
@@ -162,7 +162,7 @@ def test_nothing_opens_in_the_night_by_the_clock_of_who_reads_it(seed: int) -> N
 
     for offset, record in enumerate(facts_log(seed, rules)):
         out = step_workspace(shard, record, offset, 0, rules)
-        now = record.time if isinstance(record, Tick) else max(record.time, record.ingested_at or 0)
+        now = max(record.time, record.ingested_at or 0) if isinstance(record, Fact | Pulse) else record.time
         for alert in out.alerts:
             if alert.status is not AlertStatus.CLOSED:
                 # Now, or at the end of a night that had been waited for.
