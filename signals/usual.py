@@ -94,11 +94,18 @@ def take_usual_event(  # noqa: C901, PLR0911, PLR0912 - flat: a call less per ev
             if used < day:
                 user.core[name] = day
         if is_new:
-            add_day(user, day)
-        if membership.newest_day != day:
-            active_day = membership.add_day(day)
+            if membership.newest_day == user.newest_day and membership.days == user.days:
+                # Mostly he was nowhere else.
+                active_day = add_day(membership, day)
+                user.newest_day, user.days = membership.newest_day, membership.days
+            else:
+                add_day(user, day)
+                active_day = add_day(membership, day)
+        elif membership.newest_day != day:
+            active_day = add_day(membership, day)
         membership.active_order = user.order + 1
-        membership.in_at = max(membership.in_at, time)
+        if time > membership.in_at:  # noqa: PLR1730  # `max` is a call
+            membership.in_at = time
     user.order = membership.touched = user.order + 1
     if not is_at_work:
         return Pulse(workspace, partition, position, time, event.ingested_at)
@@ -129,7 +136,8 @@ def take_pulse(workspace: WorkspaceState, pulse: Pulse, engine: Engine) -> Chang
             return None
         if workspace.active_at is None or time > workspace.active_at:
             workspace.active_at, workspace.active_event, workspace.active_source = time, pulse.event_id, pulse.cause
-    workspace.until = max(workspace.until, time)
+    if time > workspace.until:  # noqa: PLR1730  # `max` is a call
+        workspace.until = time
     if pulse.core:
         workspace.volume = add_core(workspace.volume, pulse.core)
     if pulse.day is not None:

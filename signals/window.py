@@ -49,8 +49,11 @@ class WindowRing(msgspec.Struct, array_like=True, gc=False):
         Returns:
             The ends whose count rose, in rising order; maybe none.
         """
-        start = day if previous is None else max(day, previous + window)
-        stop = day + window if following is None else min(day + window, following)
+        start, stop = day, day + window
+        if previous is not None and previous + window > day:
+            start = previous + window
+        if following is not None and following < stop:
+            stop = following
         if start >= stop:
             return range(0)
         counts = self.counts

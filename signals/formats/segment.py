@@ -66,7 +66,7 @@ class SegmentDecoder:
         self._max_chars = config.limits.max_text_chars
         self._max_id = config.limits.max_id_chars
         self._meanings = Meanings(config.events, config.custom)
-        self._usual = UsualRecords(config, self._meanings)
+        self._usual = UsualRecords(config, self._meanings, self._mean)
         paths = config.identity
         self._message_id = _compile(paths.message_id)
         self._type = _compile(paths.type)
@@ -97,10 +97,7 @@ class SegmentDecoder:
         if value is not None:
             usual = self._usual.read(value, self._latest(record_time), source)
             if usual is not None:
-                event, meaning, properties = usual
-                if meaning.matched is not None:
-                    self._mean(event, meaning, properties)
-                return event
+                return usual
         record = parse_object(value, self._max_bytes)
         kind, name = self._call(record)
         meaning = self._meanings.of(name if kind is _TRACK else None)
@@ -125,7 +122,9 @@ class SegmentDecoder:
 
     def _mean(self, event: Event, meaning: Meaning, properties: object) -> None:
         """Fill in what follows from the event's name beside its roles."""
-        event.matched, event.customs = meaning.matched, meaning.customs
+        event.matched = meaning.matched
+        if meaning.customs:
+            event.customs = meaning.customs
         if meaning.reads:
             event.properties = self._kept(properties, meaning.reads)
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _TRACK = EventType.TRACK
 _KINDS = {kind.value: kind for kind in (EventType.TRACK, EventType.PAGE, EventType.SCREEN)}
+# Bytes: to look for a number takes half the time that it takes for a text of one byte.
+_BACKSLASH, _AT = b"\\@"
 # The first text that is neither empty nor begins with a blank.
 _FIRST = "!"
 _FIELDS = ("type", "event_name", "page_name", "user_id", "anonymous_id", "message_id", "time")
@@ -56,10 +58,12 @@ class UsualRecords:
     Args:
         config: Where things stand in a record. Where its first paths are unlike Segment's, no record is usual.
         meanings: What the names of events mean.
+        mean: Fills in what follows from such a meaning and from what stands where properties should.
     """
 
-    def __init__(self, config: Config, meanings: Meanings) -> None:
+    def __init__(self, config: Config, meanings: Meanings, mean: Callable[[Event, Meaning, object], None]) -> None:
         self._meanings = meanings
+        self._mean = mean
         # Longer ones may be nested too deeply (JSON of so many levels has two bytes a level at least) or hold too long
         # an id.
         self._max_bytes = min(config.limits.max_event_bytes, 2 * MAX_DEPTH, config.limits.max_id_chars)
@@ -70,9 +74,9 @@ class UsualRecords:
         self._has_other_names = len(paths.page_name) > 1
         self._parse = _parser(config)
 
-    def read(  # noqa: PLR0911  # each of them says that the record is not usual
+    def read(  # noqa: C901, PLR0911  # each of them says that the record is not usual
         self, value: bytes, latest: int | None, source: Source
-    ) -> tuple[Event, Meaning, object] | None:
+    ) -> Event | None:
         """
         Read a record if it is a usual one.
 
@@ -82,16 +86,15 @@ class UsualRecords:
             source: Where it stands.
 
         Returns:
-            The event, without properties; what its name means; and what stands where its properties should. None if the
-            record is not usual: nothing is known of it then.
+            The event; None if the record is not usual: nothing is known of it then.
         """
         # Text that may not be UTF-8, has an escape or an address in it is not looked at closely enough here.
         if (
             self._parse is None
             or len(value) > self._max_bytes
             or not value.isascii()
-            or value.find(b"\\") >= 0
-            or value.find(b"@") >= 0
+            or _BACKSLASH in value
+            or _AT in value
         ):
             return None
         try:
@@ -112,12 +115,18 @@ class UsualRecords:
                 return None
         elif name < _FIRST or len(name) > self._max_name:
             return None
-        meaning = self._meanings.of(name if kind is _TRACK else None)
         time = parse_usual_time(record.time)
-        if meaning.about_member or time is None or (latest is not None and time > latest):
+        if time is None or (latest is not None and time > latest):
+            return None
+        if kind is not _TRACK:
+            return Event(message, kind, time, source, name, (), False, user, visitor, workspace)  # noqa: FBT003
+        meaning = self._meanings.of(name)
+        if meaning.about_member:
             return None
         event = Event(message, kind, time, source, name, meaning.roles, meaning.passive, user, visitor, workspace)
-        return event, meaning, record.properties
+        if meaning.matched is not None:
+            self._mean(event, meaning, record.properties)
+        return event
 
 
 def _parser(config: Config) -> Callable[[bytes], _Record] | None:
