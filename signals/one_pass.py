@@ -140,7 +140,7 @@ class _Reading:
         self.newest: int | None = None
         self.dead_letters: Counter[str] = Counter()
 
-    def feed(self, value: bytes, source: Source, record_time: int | None, position: int) -> None:
+    def feed(self, value: bytes | None, source: Source, record_time: int | None, position: int) -> None:
         newest = self.newest
         try:
             event: Event = self._decode(value, newest if record_time is None else record_time, source)
@@ -188,7 +188,7 @@ class OnePass:
             users = [_Users(group[0].engine, group) for group in _grouped(reading, _user_part)]
             self._readings.append(_Reading(reading[0].engine.config, users))
 
-    def feed(self, value: bytes, source: Source, record_time: int | None = None) -> None:
+    def feed(self, value: bytes | None, source: Source, record_time: int | None = None) -> None:
         """
         Apply one record.
 
