@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 
 import msgspec
@@ -115,15 +115,13 @@ def difference(
 
 
 def _pairs(old: list[SeenAlert], new: list[SeenAlert]) -> Iterator[Pair]:
-    openers = _by_opener(new)
-    left_old, taken = [], set()
+    # A signal goes to one route, so it opens one alert at most.
+    openers = {alert.signal_id: alert for alert in new}
+    left, taken = [], set()
     for alert in old:
-        # Two routes may have an alert each of the same signal.
-        group = openers.get(alert.signal_id, [])
-        twin = next((one for one in group if one.route == alert.route and one.id not in taken), None)
-        twin = twin or next((one for one in group if one.id not in taken), None)
+        twin = openers.get(alert.signal_id)
         if twin is None:
-            left_old.append(alert)
+            left.append(alert)
         else:
             taken.add(twin.id)
             yield alert, twin
@@ -132,20 +130,13 @@ def _pairs(old: list[SeenAlert], new: list[SeenAlert]) -> Iterator[Pair]:
         if alert.id not in taken:
             for signal_id in _told(alert):
                 by_signal.setdefault(signal_id, alert)
-    for alert in left_old:
+    for alert in left:
         found = (by_signal.get(signal_id) for signal_id in _told(alert))
         twin = next((one for one in found if one is not None and one.id not in taken), None)
         if twin is not None:
             taken.add(twin.id)
         yield alert, twin
     yield from ((None, alert) for alert in new if alert.id not in taken)
-
-
-def _by_opener(alerts: Iterable[SeenAlert]) -> dict[str, list[SeenAlert]]:
-    found: dict[str, list[SeenAlert]] = {}
-    for alert in alerts:
-        found.setdefault(alert.signal_id, []).append(alert)
-    return found
 
 
 def _told(alert: SeenAlert) -> Iterator[str]:

@@ -62,16 +62,16 @@ def read_sweep(text: str) -> Sweep:
     return Sweep(path.strip(), values)
 
 
-def variants(file: ConfigFile, sweeps: Sequence[Sweep]) -> list[Variant]:
+def variants(file: ConfigFile, sweeps: Sequence[Sweep]) -> tuple[list[Variant], list[str]]:
     """
-    The configs of a grid of sweeps, with the file's own among them.
+    The configs of a grid of sweeps, with the file's own among them, and why some values make none.
 
     Two values that mean the same (`60m`, `1h`) are one config. Of a single sweep over numbers the rows are in their
     order, wherever the file's own value comes.
 
     Raises:
         SweepRefused: There are too many, two sweeps have the same key, or a key leads nowhere.
-        ConfigError: Values that the config does not allow, one line each.
+        ConfigError: The config allows none of the values, one line each.
     """
     paths = [sweep.path for sweep in sweeps]
     twice = next((path for path in paths if paths.count(path) > 1), None)
@@ -91,12 +91,13 @@ def variants(file: ConfigFile, sweeps: Sequence[Sweep]) -> list[Variant]:
             problems += str(error).splitlines()
         else:
             found.setdefault(config.hash, Variant(values, config, config.hash == file.config.hash))
-    if problems:
-        raise ConfigError("\n".join(dict.fromkeys(problems)))
+    problems = list(dict.fromkeys(problems))
+    if not found:
+        raise ConfigError("\n".join(problems))
     if file.config.hash not in found:
         own = tuple(_own_value(file.config, path) for path in paths)
         found[file.config.hash] = Variant(own, file.config, is_own=True)
-    return _in_order(list(found.values()))
+    return _in_order(list(found.values())), problems
 
 
 def _values(part: str, text: str) -> list[str]:
@@ -111,7 +112,7 @@ def _values(part: str, text: str) -> list[str]:
     steps = int((last - first) / step)
     if steps >= MAX_RUNS:
         raise SweepRefused(f"--sweep {text}: {steps + 1:,} values, and {MAX_RUNS} are the most; give it a step")
-    return [f"{first + n * step}" for n in range(steps + 1)]
+    return [f"{(first + n * step).normalize():f}" for n in range(steps + 1)]
 
 
 def _with(document: Document, paths: Sequence[str], values: Sequence[str]) -> Config:

@@ -55,6 +55,7 @@ class Plan:
         old: The one to hold it against.
         sweeps: The keys of `variants`, in their order.
         variants: The configs of a sweep, the config itself among them.
+        left_out: Why values of the sweeps make no config.
         about: The signal whose alerts a sweep shows; None for all.
         horizon: How long after an alert a conversion counts as its success.
         until: Where time stands at the end, Unix milliseconds; None for the newest event time.
@@ -65,6 +66,7 @@ class Plan:
     old: Config | None = None
     sweeps: Sequence[Sweep] = ()
     variants: Sequence[Variant] = ()
+    left_out: Sequence[str] = ()
     about: str | None = None
     horizon: timedelta = timedelta(days=30)
     until: int | None = None
@@ -213,6 +215,7 @@ def _row(variant: Variant, each: _Listening, about: str | None, measuring: Measu
 
 def _remarks(plan: Plan, report: BacktestReport) -> Iterator[str]:
     """What a reader would get wrong without being told."""
+    yield from (f"not tried: {problem}" for problem in plan.left_out)
     if not plan.config.signals.converted_to_paid.enabled:
         yield "signals.converted_to_paid is off: without conversions there is neither precision nor recall"
     elif report.run.conversions == 0:

@@ -138,11 +138,13 @@ def _plan(
     except ValueError as error:
         raise BacktestFailed(f"--horizon: {error}") from None
     sweeps = [read_sweep(text) for text in sweep]
+    tried, left_out = variants(file, sweeps) if sweeps else ([], [])
     return Plan(
         file.config,
         old=None if against is None else load_config(against),
         sweeps=sweeps,
-        variants=variants(file, sweeps) if sweeps else (),
+        variants=tried,
+        left_out=left_out,
         about=_about(about, file.config, [each.signal for each in sweeps]),
         horizon=span,
         until=read_moment("--until", until, file.config),
