@@ -73,14 +73,18 @@ class SweepReport(msgspec.Struct, frozen=True):
 
 class BacktestReport(msgspec.Struct):
     """
-    All of it. Times are RFC 3339; `horizon_s` is how long after an alert a conversion counts as its success.
+    All of it; times are RFC 3339.
 
+    `seconds` are those of the pass, `cpu_seconds` what the process worked for it, which hardly changes when others use
+    the machine; `configs` went through it. `horizon_s` is how long after an alert a conversion counts as its success.
     `counted_from` is when alerts began to count (`--count-from`), None for all of them. `old` is there with
     `--against`, `sweep` with `--sweep`.
     """
 
     records: int
+    configs: int
     seconds: float
+    cpu_seconds: float
     first_event_at: str | None
     until: str | None
     span_days: float

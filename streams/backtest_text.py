@@ -27,7 +27,8 @@ def _lines(report: BacktestReport, out: Path | None) -> Iterator[str]:
     speed = report.records / max(report.seconds, 1e-9)
     where = "" if out is None else f" in {out}"
     total = f"{report.records:,} records in {report.seconds:.1f} s ({speed:,.0f} a second)"
-    yield f"{total}; {report.run.fired:,} signals{where}"
+    several = f" through {report.configs} configs" if report.configs > 1 else ""
+    yield f"{total}{several}; {report.run.fired:,} signals{where}"
     for reason, count in report.dead_letters.items():
         yield f"  dead letters, {reason}: {count:,}"
     if report.first_event_at is not None and report.until is not None:

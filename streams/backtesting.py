@@ -111,7 +111,7 @@ def backtest(plan: Plan, records: Records, out: Path | None = None) -> BacktestR
     Raises:
         PlgError: The records cannot be read, or the signals cannot be written.
     """
-    started = time.monotonic()
+    began = time.monotonic(), time.process_time()
     with _writing(out) as write:
         book = None if write is None else _Book(write, plan.config.hash)
         own, old, others = _lanes(plan, book)
@@ -123,8 +123,8 @@ def backtest(plan: Plan, records: Records, out: Path | None = None) -> BacktestR
         run.finish(plan.until)
         if book is not None:
             book.close()
-    seconds = time.monotonic() - started
-    return _report(plan, run, own, old, others, seconds)
+    spent = time.monotonic() - began[0], time.process_time() - began[1]
+    return _report(plan, run, own, old, others, spent)
 
 
 def _lanes(plan: Plan, book: _Book | None) -> tuple[_Listening, _Listening | None, list[_Listening]]:
@@ -158,8 +158,11 @@ def _lanes(plan: Plan, book: _Book | None) -> tuple[_Listening, _Listening | Non
     return own, old, [listening(variant.config) for variant in plan.variants if not variant.is_own]
 
 
+_Spent = tuple[float, float]
+
+
 def _report(
-    plan: Plan, run: OnePass, own: _Listening, old: _Listening | None, others: list[_Listening], seconds: float
+    plan: Plan, run: OnePass, own: _Listening, old: _Listening | None, others: list[_Listening], spent: _Spent
 ) -> BacktestReport:
     newest = run.newest or 0
     measuring = Measuring(
@@ -171,7 +174,9 @@ def _report(
     own_histories = _histories(own, measuring)
     report = BacktestReport(
         records=run.records,
-        seconds=round(seconds, 3),
+        configs=len(run.lanes),
+        seconds=round(spent[0], 3),
+        cpu_seconds=round(spent[1], 3),
         first_event_at=None if run.started is None else iso(run.started),
         until=None if run.newest is None and plan.until is None else iso(measuring.until),
         span_days=span_days(measuring),
