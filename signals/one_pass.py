@@ -73,12 +73,20 @@ class Lane:
         self._has_news = True
         self._on_outputs(told)
 
-    def take(self, records: Iterable[Fact | Pulse | Tick], now: int) -> None:
+    def take(self, records: Sequence[Fact | Pulse | Tick], now: int) -> None:
         """Apply what one record brought about; what a workspace answers to another one comes last, as it does live."""
-        self._apply(records)
-        while self._answers:
-            answers, self._answers = self._answers, []
-            self._apply(answers)
+        shard, engine, out = self.shard, self.engine, self._out
+        while True:
+            for record in records:
+                step_workspace(shard, record, self._position, 0, engine, out)
+                self._position += 1
+                if out.verdicts or out.signals or out.alerts or out.facts or out.measures or out.notes or out.errors:
+                    self._answers += out.facts
+                    self.hear(out)
+                    out.clear()
+            if not self._answers:
+                break
+            records, self._answers = self._answers, []
         if self._has_news:
             self._has_news = False
             self._on_record(now)
@@ -93,17 +101,6 @@ class Lane:
         plan = workspace.billing.plan if workspace is not None else None
         return plan is not None and self.engine.terms.is_paying(plan.name)
 
-    def _apply(self, records: Iterable[Fact | Pulse | Tick]) -> None:
-        shard, engine, out, position = self.shard, self.engine, self._out, self._position
-        for record in records:
-            step_workspace(shard, record, position, 0, engine, out)
-            position += 1
-            if out.verdicts or out.signals or out.alerts or out.facts or out.measures or out.notes or out.errors:
-                self._answers += out.facts
-                self.hear(out)
-                out.clear()
-        self._position = position
-
 
 class _Users:
     """The users as one or several lanes see them."""
@@ -115,19 +112,11 @@ class _Users:
         self.out = Outputs()
         self.notes: Counter[str] = Counter()
 
-    def pass_on(self, now: int) -> None:
-        """Give every lane what the step has put out for one record."""
-        out = self.out
-        if out.signals or out.notes or out.measures or out.errors:
-            self.notes.update([note.value for note in out.notes])
-            for lane in self.lanes:
-                lane.hear(out)
-                lane.take(out.facts, now)
-            out.clear()
-        elif out.facts:
-            for lane in self.lanes:
-                lane.take(out.facts, now)
-            out.facts.clear()
+    def tell(self) -> None:
+        """Show every lane what the step has put out beside facts."""
+        self.notes.update([note.value for note in self.out.notes])
+        for lane in self.lanes:
+            lane.hear(self.out)
 
 
 class _Reading:
@@ -141,6 +130,7 @@ class _Reading:
         self.dead_letters: Counter[str] = Counter()
 
     def feed(self, value: bytes | None, source: Source, record_time: int | None, position: int) -> None:
+        """Apply one record; one call deep, for most records cost little else."""
         newest = self.newest
         try:
             event: Event = self._decode(value, newest if record_time is None else record_time, source)
@@ -154,18 +144,32 @@ class _Reading:
                 self.newest = event.time
                 if newest is None:
                     self.started = event.time
-            users.pass_on(self.newest or 0)
+            facts = out.facts
+            has_news = out.signals or out.notes or out.measures or out.errors
+            if has_news:
+                users.tell()
+            elif not facts:
+                continue
+            for lane in users.lanes:
+                lane.take(facts, self.newest or 0)
+            if has_news:
+                out.clear()
+            else:
+                facts.clear()
 
     def finish(self, until: int | None, position: int) -> None:
+        """Let time pass up to `until`."""
         time = self.newest if until is None else until
         if time is None:
             return
         tick, now = Tick(time), self.newest or 0
         for users in self.users:
             step_user(users.shard, tick, position, 0, users.engine, users.out)
-            users.pass_on(now)
+            users.tell()
             for lane in users.lanes:
+                lane.take(users.out.facts, now)
                 lane.take([tick], self.newest or time)
+            users.out.clear()
 
 
 class OnePass:
