@@ -129,9 +129,11 @@ def run_backtest(config: Path, events: Path, cores: Cores, folder: Path, options
     command = [*cores.prefix, sys.executable, "-m", "streams.cli", "backtest", str(config), str(events), "--json"]
     with out.open("wb") as said, log.open("wb") as errors:
         process = subprocess.Popen([*command, *options], stdout=said, stderr=errors)
+        # Popen's own wait tells nothing of memory.
         _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise ProgramFailed(f"plg backtest ended with {status}\n{log.read_text()[-500:]}")
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise ProgramFailed(f"plg backtest ended with {process.returncode}\n{log.read_text()[-500:]}")
     report = msgspec.json.decode(out.read_bytes(), type=_Said)
     return Ran(report.records, report.configs, report.seconds, report.cpu_seconds, usage.ru_maxrss / 1024)
 
