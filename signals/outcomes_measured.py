@@ -29,7 +29,7 @@ class Rate(msgspec.Struct, frozen=True):
 
 
 class Ratio(msgspec.Struct, frozen=True):
-    """One share over another; `low` and `high` at 90 % (Katz, on logarithms). None where a share is 0 or of none."""
+    """One share over another, with its interval at 90 %; None where there is nobody, or nobody below who reached it."""
 
     value: float | None = None
     low: float | None = None
@@ -92,12 +92,20 @@ def rate(reached: int, of: int) -> Rate:
 
 
 def ratio(above: Rate, below: Rate) -> Ratio:
-    """One share over another with the interval of Katz; without one where either is 0 or of none."""
-    if not (above.reached and below.reached):
-        return Ratio(0.0 if above.of and below.reached else None)
-    value = above.reached * below.of / (above.of * below.reached)
-    spread = _Z * math.sqrt(1 / above.reached - 1 / above.of + 1 / below.reached - 1 / below.of)
-    return Ratio(round(value, 4), round(value * math.exp(-spread), 4), round(value * math.exp(spread), 4))
+    """
+    One share over another.
+
+    Its interval is made of the two Wilson intervals (MOVER, Donner and Zou 2012): unlike that of the logarithm (Katz)
+    it stays wide where two of two were reached.
+    """
+    p1, l1, u1 = above.share, above.low, above.high
+    p2, l2, u2 = below.share, below.low, below.high
+    if p1 is None or l1 is None or u1 is None or not p2 or not l2 or u2 is None:
+        return Ratio()
+    both, over, under = p1 * p2, u2 * (2 * p2 - u2), l2 * (2 * p2 - l2)
+    low = (both - math.sqrt(max(0.0, both * both - l1 * (2 * p1 - l1) * over))) / over if over else 0.0
+    high = (both + math.sqrt(max(0.0, both * both - u1 * (2 * p1 - u1) * under))) / under
+    return Ratio(round(p1 / p2, 4), round(low, 4), round(high, 4))
 
 
 def quality_of(alerts: Iterable[SeenAlert], histories: Histories, *, horizon_ms: int, span_ms: int) -> Quality:

@@ -12,7 +12,7 @@ from signals.event import Source
 from signals.moments import iso
 from signals.one_pass import Lane, OnePass
 from signals.outcomes import Account, Findings, Histories, SeenAlert, account_of
-from signals.outcomes_measured import Quality, Rate, quality_of, rate, ratio
+from signals.outcomes_measured import Quality, Rate, Ratio, quality_of, rate, ratio
 from signals.units import DAY_MS
 from tests.signals.builders import day
 
@@ -229,22 +229,36 @@ def test_interval_is_that_of_wilson(reached: int, of: int, low: float, high: flo
     assert (found.low, found.high) == (pytest.approx(low, abs=2e-4), pytest.approx(high, abs=2e-4))
 
 
-def test_interval_of_a_ratio_is_that_of_katz() -> None:
-    found = ratio(rate(20, 100), rate(10, 100))
+def test_interval_of_a_ratio_of_many_is_that_of_its_logarithm() -> None:
+    found = ratio(rate(2_000, 10_000), rate(1_000, 10_000))
 
-    # exp(ln 2 -+ 1.6449 sqrt(1/20 - 1/100 + 1/10 - 1/100))
-    assert (found.value, found.low, found.high) == (2.0, pytest.approx(1.105, abs=1e-3), pytest.approx(3.620, abs=2e-3))
+    # Katz: exp(ln 2 -+ 1.6449 sqrt(1/2000 - 1/10000 + 1/1000 - 1/10000))
+    assert found.value == 2.0
+    assert (found.low, found.high) == (pytest.approx(1.8868, abs=5e-3), pytest.approx(2.1201, abs=5e-3))
 
 
-@pytest.mark.parametrize(
-    ("above", "below", "value"), [((0, 5), (1, 5), 0.0), ((1, 5), (0, 5), None), ((0, 0), (1, 5), None)]
-)
-def test_a_ratio_with_nothing_in_it_has_no_interval(
-    above: tuple[int, int], below: tuple[int, int], value: float | None
-) -> None:
-    found = ratio(rate(*above), rate(*below))
+def test_interval_of_a_ratio_stays_wide_where_all_of_two_reached_it() -> None:
+    found = ratio(rate(2, 2), rate(400, 1_000))
 
-    assert (found.value, found.low, found.high) == (value, None, None)
+    assert found.value == 2.5
+    assert found.low is not None
+    assert found.low < 1.2
+
+
+def test_a_ratio_is_never_outside_its_interval() -> None:
+    for reached in range(6):
+        for others in range(1, 6):
+            found = ratio(rate(reached, 5), rate(others, 5))
+
+            assert found.low is not None
+            assert found.value is not None
+            assert found.high is not None
+            assert 0 <= found.low <= found.value <= found.high
+
+
+@pytest.mark.parametrize(("above", "below"), [((1, 5), (0, 5)), ((0, 0), (1, 5)), ((1, 5), (0, 0))])
+def test_over_nothing_there_is_no_ratio(above: tuple[int, int], below: tuple[int, int]) -> None:
+    assert ratio(rate(*above), rate(*below)) == Ratio()
 
 
 # -- collected from the steps themselves
