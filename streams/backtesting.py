@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -236,21 +237,28 @@ def _remarks(plan: Plan, report: BacktestReport) -> Iterator[str]:
         yield f"the rule {rule} raised an exception {count:,} times; report it"
 
 
-def backtest_facts(config: Config, files: Iterable[Path], out: Path, *, on_bytes: OnBytes) -> tuple[int, int]:
+def backtest_facts(
+    config: Config, files: Iterable[Path], out: Path, *, on_bytes: OnBytes
+) -> tuple[int, Counter[tuple[str, str]]]:
     """
     Fold recordings of the facts log into signals of workspace scope.
 
     Returns:
-        How many records there were, and how many signals.
+        How many records there were, and how many signals by name and verdict.
 
     Raises:
         PlgError: A line is no recorded fact, a file cannot be read, or the result cannot be written.
     """
     run = FactsBacktest(config, Domains(config.domains))
-    records = signals = 0
+    records, counts = 0, Counter[tuple[str, str]]()
     decoder = msgspec.json.Decoder(RecordedFact)
     with _writing(out) as write:
         assert write is not None
+
+        def take(found: list[SignalRecord]) -> None:
+            counts.update((str(signal["signal"]), str(signal["verdict"])) for signal in found)
+            write(found)
+
         for line in read_lines(files, on_bytes):
             try:
                 record = decoder.decode(line)
@@ -260,13 +268,10 @@ def backtest_facts(config: Config, files: Iterable[Path], out: Path, *, on_bytes
                 ) from error
             value = bytes(record.value)
             if value != b"null":
-                found = run.feed(record.partition, record.offset, value)
-                signals += len(found)
-                write(found)
+                take(run.feed(record.partition, record.offset, value))
             records += 1
-        left = run.finish()
-        write(left)
-    return records, signals + len(left)
+        take(run.finish())
+    return records, counts
 
 
 def read_moment(option: str, text: str | None, config: Config) -> int | None:

@@ -95,8 +95,10 @@ def backtest(  # noqa: PLR0913  # options of a command
                 else "--facts needs files and --out"
             )
         with bytes_progress(files) as advance:
-            records, signals = backtest_facts(load_config(config), files, out, on_bytes=advance)
-        console.print(f"{records:,} records; {signals:,} signals in {out}", soft_wrap=True, markup=False)
+            records, counts = backtest_facts(load_config(config), files, out, on_bytes=advance)
+        console.print(f"{records:,} records; {counts.total():,} signals in {out}", soft_wrap=True, markup=False)
+        for (signal, verdict), count in sorted(counts.items()):
+            console.print(f"  {signal}, {verdict}: {count:,}")
         return
     if from_topic == bool(files):
         raise BacktestFailed("say what to read: event files, or --from-topic")
