@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from streams.backtesting import Plan
 
 _DEFAULT_HORIZON = "30d"
+_OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 
 def backtest(  # noqa: PLR0913  # options of a command
@@ -172,10 +174,11 @@ def _about(said: str, config: Config, swept: list[str | None]) -> str | None:
 def _run(plan: Plan, files: list[Path], out: Path | None, since: str) -> BacktestReport:
     from streams.backtest_input import file_records, topic_records
     from streams.backtesting import backtest, read_moment
-    from streams.worker import spare_collections
 
-    # A backtest holds millions of objects that live to its end.
-    spare_collections()
+    # A backtest holds millions of objects that live to its end: as in a worker (streams/worker.py), whose imports are
+    # not needed here.
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 20, 20)
     if files:
         with bytes_progress(files) as advance:
             return backtest(plan, file_records(files, advance), out)
