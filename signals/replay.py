@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from signals.codec import decode_fact_records, decode_user_state, decode_workspace_state, encode_state, position_in_log
+from signals.codec import decode_fact_records, decode_workspace_state, encode_state, position_in_log
 from signals.compiled import Engine
-from signals.config import Clock, Config
+from signals.config import Config
 from signals.contract import signal_record
-from signals.engine import step_user, step_workspace
-from signals.errors import BadRecord
-from signals.event import Source, Tick
-from signals.facts import Decision, Fact, Note, Outputs, Pulse
-from signals.formats.segment import SegmentDecoder
+from signals.engine import step_workspace
+from signals.event import Source
+from signals.facts import Decision, Fact, Firing, Outputs, Pulse, Verdict
+from signals.one_pass import Lane, OnePass
 from signals.shard import Shard
 from signals.user import UserState
 from signals.workspace import WorkspaceState
@@ -23,49 +22,58 @@ if TYPE_CHECKING:
     from signals.domains import Domains
 
 SignalRecord = dict[str, object]
+# A signal, when it was found (Unix milliseconds), and its final verdict; None while it waits to the end.
+Finished = tuple[Firing, int, Verdict | None]
 
 
-class _Ledger:
+class Ledger:
     """
     Pairs each signal with its final verdict.
 
     Signals come out in the order of firing; one whose verdict is still waiting is kept back until that is final.
     """
 
-    def __init__(self, config_hash: str) -> None:
-        self._config_hash = config_hash
-        self._waiting: dict[str, SignalRecord] = {}
+    def __init__(self) -> None:
+        self._signals: list[Firing] = []
+        self._verdicts: list[Verdict] = []
+        self._waiting: dict[str, tuple[Firing, int]] = {}
 
-    def book(self, now: int, *steps: Outputs) -> list[SignalRecord]:
-        """Take what the steps put out for one record, and return the signals that are finished."""
-        verdicts = {verdict.signal_id: verdict for step in steps for verdict in step.verdicts}
-        finished = []
-        for step in steps:
-            for firing in step.signals:
-                record = signal_record(firing, now, self._config_hash)
-                verdict = verdicts.pop(firing.id, None)
-                if verdict is None or not verdict.is_final:
-                    self._waiting[firing.id] = record
-                else:
-                    finished.append(record | {"verdict": verdict.verdict.value})
+    def note(self, out: Outputs) -> None:
+        """Take what a step put out for the record at hand."""
+        self._signals += out.signals
+        self._verdicts += out.verdicts
+
+    def book(self, now: int) -> list[Finished]:
+        """The signals that the record at hand has finished, each with the time at which it was found."""
+        if not (self._signals or self._verdicts):
+            return []
+        verdicts = {verdict.signal_id: verdict for verdict in self._verdicts}
+        finished: list[Finished] = []
+        for firing in self._signals:
+            verdict = verdicts.pop(firing.id, None)
+            if verdict is None or not verdict.is_final:
+                self._waiting[firing.id] = firing, now
+            else:
+                finished.append((firing, now, verdict))
         finished.extend(
-            self._waiting.pop(verdict.signal_id) | {"verdict": verdict.verdict.value}
+            (*self._waiting.pop(verdict.signal_id), verdict)
             for verdict in verdicts.values()
             if verdict.is_final and verdict.signal_id in self._waiting
         )
+        self._signals.clear()
+        self._verdicts.clear()
         return finished
 
-    def close(self) -> list[SignalRecord]:
+    def close(self) -> list[Finished]:
         """The signals that wait to the end."""
-        waiting = Decision.WAITING_FOR_ACTIVATION.value
-        left = [record | {"verdict": waiting} for record in self._waiting.values()]
+        left: list[Finished] = [(firing, found, None) for firing, found in self._waiting.values()]
         self._waiting.clear()
         return left
 
 
 class Backtest:
     """
-    Folds the lines of event files, in their order, into signals.
+    Folds the lines of event files, in their order, into signals: one pass for one config.
 
     Time is moved by the events whatever the config says, and `detected_at` is the newest event time so far. One
     partition each stands for all users and all workspaces.
@@ -73,7 +81,7 @@ class Backtest:
     Args:
         config: The thresholds to try.
         domains: The lists of domains with the config's additions.
-        on_outputs: Shown all that the steps put out, measures too; it must not keep the object.
+        on_outputs: Shown what a step put out beside facts, measures too; it must not keep the object.
     """
 
     def __init__(
@@ -82,20 +90,14 @@ class Backtest:
         domains: Domains | None = None,
         on_outputs: Callable[[Outputs], None] = lambda _outputs: None,
     ) -> None:
-        played = config.model_copy(update={"clock": Clock.EVENTS})
-        self._decoder = SegmentDecoder(played)
-        self._engine = Engine(played, domains)
-        self._ledger = _Ledger(config.hash)
         self._on_outputs = on_outputs
-        self._users: Shard[UserState] = Shard(encode_state, decode_user_state)
-        self._workspaces: Shard[WorkspaceState] = Shard(encode_state, decode_workspace_state)
-        self._facts = 0
+        self._hash = config.hash
+        self._ledger = Ledger()
+        self._finished: list[Finished] = []
+        self._lane = Lane(config, domains, self._take, self._book)
+        self._pass = OnePass([self._lane])
         # Lines read, blank ones included: the next line's place in the input.
         self.lines = 0
-        # The newest event time so far, of events that are neither duplicates nor dead letters.
-        self.newest: int | None = None
-        self.dead_letters: Counter[str] = Counter()
-        self.notes: Counter[str] = Counter()
         self.alerts = 0
 
     def feed(self, line: bytes, topic: str = "file") -> list[SignalRecord]:
@@ -114,16 +116,9 @@ class Backtest:
         value = line.removesuffix(b"\n").removesuffix(b"\r")
         if not value.strip():
             return []
-        try:
-            event = self._decoder.decode(value, self.newest, Source(topic, 0, offset))
-        except BadRecord as error:
-            self.dead_letters[error.reason] += 1
-            return []
         # One origin for all files: their lines are numbered through.
-        out = step_user(self._users, event, offset, 0, self._engine)
-        if Note.DUPLICATE not in out.notes and (self.newest is None or event.time > self.newest):
-            self.newest = event.time
-        return self._pass_on(out)
+        self._pass.feed(value, Source(topic, 0, offset))
+        return self._handed_out()
 
     def finish(self, until: int | None = None) -> list[SignalRecord]:
         """
@@ -132,39 +127,46 @@ class Backtest:
         Returns:
             The signals that are finished by it, and those that still wait.
         """
-        time = self.newest if until is None else until
-        finished: list[SignalRecord] = []
-        if time is not None:
-            tick = Tick(time)
-            finished += self._pass_on(step_user(self._users, tick, self.lines, 0, self._engine))
-            finished += self._ledger.book(self.newest or time, *self._step_workspaces([tick]))
-        return finished + self._ledger.close()
+        self._pass.finish(until)
+        self._finished += self._ledger.close()
+        return self._handed_out()
+
+    @property
+    def newest(self) -> int | None:
+        """The newest event time so far, of events that are neither duplicates nor dead letters."""
+        return self._pass.newest
+
+    @property
+    def dead_letters(self) -> Counter[str]:
+        """Records that can never be events, by reason."""
+        return self._pass.dead_letters
+
+    @property
+    def notes(self) -> Counter[str]:
+        """What the user step noted of records."""
+        return self._pass.notes
 
     def user(self, user_id: str) -> UserState | None:
         """The state of a user as it is now."""
-        return self._users.get(f"user:{user_id}")
+        return self._pass.user(f"user:{user_id}")
 
     def workspace(self, workspace_id: str) -> WorkspaceState | None:
         """The state of a workspace as it is now."""
-        return self._workspaces.get(workspace_id)
+        return self._lane.shard.get(workspace_id)
 
-    def _pass_on(self, out: Outputs) -> list[SignalRecord]:
-        self.notes.update(note.value for note in out.notes)
+    def _take(self, out: Outputs) -> None:
+        self.alerts += len(out.alerts)
+        self._ledger.note(out)
         self._on_outputs(out)
-        if not out.facts and not out.signals:
-            return []
-        return self._ledger.book(self.newest or 0, out, *self._step_workspaces(out.facts))
 
-    def _step_workspaces(self, records: Iterable[Fact | Pulse | Tick]) -> Iterator[Outputs]:
-        # What a workspace answers to another one goes to the end of the log, as it does live.
-        log: deque[Fact | Pulse | Tick] = deque(records)
-        while log:
-            out = step_workspace(self._workspaces, log.popleft(), self._facts, 0, self._engine)
-            self._facts += 1
-            self.alerts += len(out.alerts)
-            self._on_outputs(out)
-            log.extend(out.facts)
-            yield out
+    def _book(self, now: int) -> None:
+        self._finished += self._ledger.book(now)
+
+    def _handed_out(self) -> list[SignalRecord]:
+        if not self._finished:
+            return []
+        finished, self._finished = self._finished, []
+        return finished_records(finished, self._hash)
 
 
 class FactsBacktest:
@@ -178,7 +180,8 @@ class FactsBacktest:
 
     def __init__(self, config: Config, domains: Domains | None = None) -> None:
         self._engine = Engine(config, domains)
-        self._ledger = _Ledger(config.hash)
+        self._hash = config.hash
+        self._ledger = Ledger()
         self._shards: dict[int, Shard[WorkspaceState]] = {}
         self._newest = 0
 
@@ -201,15 +204,25 @@ class FactsBacktest:
         shard = self._shards.get(partition)
         if shard is None:
             shard = self._shards[partition] = Shard(encode_state, decode_workspace_state)
-        finished: list[SignalRecord] = []
+        finished: list[Finished] = []
         for position, record in enumerate(records, position_in_log(offset)):
             out = step_workspace(shard, record, position, partition, self._engine)
             if isinstance(record, Fact | Pulse):
                 self._newest = max(self._newest, record.time)
             if out.signals or out.verdicts:
-                finished += self._ledger.book(self._newest, out)
-        return finished
+                self._ledger.note(out)
+                finished += self._ledger.book(self._newest)
+        return finished_records(finished, self._hash)
 
     def finish(self) -> list[SignalRecord]:
         """The signals that wait to the end."""
-        return self._ledger.close()
+        return finished_records(self._ledger.close(), self._hash)
+
+
+def finished_records(finished: Iterable[Finished], config_hash: str) -> list[SignalRecord]:
+    """Signals as JSON objects with their `verdict`; one without still waits for an activation."""
+    waiting = Decision.WAITING_FOR_ACTIVATION.value
+    return [
+        signal_record(firing, found, config_hash) | {"verdict": waiting if verdict is None else verdict.verdict.value}
+        for firing, found, verdict in finished
+    ]

@@ -1,30 +1,40 @@
-"""Runs the pure backtest over files: reads lines, writes signals, counts."""
+"""Runs backtests: records of files or topics in, through one pass over all configs, signals and a report out."""
 
 from __future__ import annotations
 
 import gzip
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import IO, cast
 
 import msgspec
 
+from signals.comparing import difference
 from signals.config import Config
 from signals.domains import Domains
 from signals.errors import PlgError
-from signals.moments import parse_time
-from signals.replay import Backtest, FactsBacktest, SignalRecord
+from signals.facts import Outputs
+from signals.moments import iso, parse_time
+from signals.one_pass import Lane, OnePass
+from signals.outcomes import Account, Findings, Histories, account_of
+from signals.replay import FactsBacktest, Ledger, SignalRecord, finished_records
+from signals.units import milliseconds
+from streams.backtest_input import Records
+from streams.backtest_report import BacktestReport, Measuring, SweepReport, SweepRow, span_days
+from streams.backtest_variants import Sweep, Variant
 from streams.replaying import ReplayFailed, read_lines
 
 OnBytes = Callable[[int], None]
+Write = Callable[[list[SignalRecord]], None]
 
 
 class BacktestFailed(PlgError):
-    """A file is not what the backtest was told it is, or the result cannot be written."""
+    """A file is not what the backtest was told it is, the result cannot be written, or options contradict."""
 
 
 class RecordedFact(msgspec.Struct):
@@ -36,112 +46,266 @@ class RecordedFact(msgspec.Struct):
     value: msgspec.Raw = msgspec.Raw(b"null")
 
 
-@dataclass
-class BacktestReport:
-    """What a backtest saw and found."""
-
-    records: int = 0
-    seconds: float = 0.0
-    signals: Counter[str] = field(default_factory=Counter)
-    verdicts: Counter[str] = field(default_factory=Counter)
-    dead_letters: Counter[str] = field(default_factory=Counter)
-
-    def text(self, out: Path) -> str:
-        """The report as a person reads it."""
-        speed = self.records / max(self.seconds, 1e-9)
-        total = f"{self.records:,} records in {self.seconds:.1f} s ({speed:,.0f} a second)"
-        lines = [f"{total}; {self.signals.total():,} signals in {out}"]
-        lines += [f"  {signal}: {count:,}" for signal, count in sorted(self.signals.items())]
-        lines += [f"  verdict {verdict}: {count:,}" for verdict, count in sorted(self.verdicts.items())]
-        lines += [f"  dead letters, {reason}: {count:,}" for reason, count in sorted(self.dead_letters.items())]
-        return "\n".join(lines)
-
-
-def backtest_events(
-    config: Config, files: Iterable[Path], out: Path, *, until: str | None, on_bytes: OnBytes
-) -> BacktestReport:
+@dataclass(frozen=True)
+class Plan:
     """
-    Fold event files into signals.
+    What to try.
 
     Args:
-        until: ISO 8601 text; where time stands at the end. None for the newest event time.
+        config: The config in question.
+        old: The one to hold it against.
+        sweeps: The keys of `variants`, in their order.
+        variants: The configs of a sweep, the config itself among them.
+        left_out: Why values of the sweeps make no config.
+        about: The signal whose alerts a sweep shows; None for all.
+        horizon: How long after an alert a conversion counts as its success.
+        until: Where time stands at the end, Unix milliseconds; None for the newest event time.
+        counted_from: Alerts before it do not count.
+    """
+
+    config: Config
+    old: Config | None = None
+    sweeps: Sequence[Sweep] = ()
+    variants: Sequence[Variant] = ()
+    left_out: Sequence[str] = ()
+    about: str | None = None
+    horizon: timedelta = timedelta(days=30)
+    until: int | None = None
+    counted_from: int | None = None
+
+
+@dataclass
+class _Listening:
+    """A config in the pass, with what it finds; `hash` is that of its file, whatever prefix it runs under."""
+
+    config: Config
+    hash: str
+    lane: Lane
+    findings: Findings
+
+
+@dataclass
+class _Book:
+    """Writes the signals of the config in question as they are finished."""
+
+    write: Write
+    hash: str
+    ledger: Ledger = field(default_factory=Ledger)
+
+    def on_record(self, now: int) -> None:
+        finished = self.ledger.book(now)
+        if finished:
+            self.write(finished_records(finished, self.hash))
+
+    def close(self) -> None:
+        self.write(finished_records(self.ledger.close(), self.hash))
+
+
+def backtest(plan: Plan, records: Records, out: Path | None = None) -> BacktestReport:
+    """
+    Fold records through all configs of a plan, in one pass.
+
+    Args:
+        records: What to read, in its order.
+        out: Where the signals of the config in question go, one a line; nowhere if None.
 
     Raises:
-        PlgError: A file cannot be read, `until` is no time, or the result cannot be written.
+        PlgError: The records cannot be read, or the signals cannot be written.
     """
-    until_ms = read_until(until, config)
-    run = Backtest(config, Domains(config.domains))
-    report = BacktestReport()
-    started = time.monotonic()
-    with _writing(out, report) as write:
-        for line in read_lines(files, on_bytes):
-            write(run.feed(line))
-            report.records += 1
-        write(run.finish(until_ms))
-    report.dead_letters = run.dead_letters
-    report.seconds = time.monotonic() - started
+    began = time.monotonic(), time.process_time()
+    with _writing(out) as write:
+        book = None if write is None else _Book(write, plan.config.hash)
+        own, old, others = _lanes(plan, book)
+        everybody = [own, *([old] if old is not None else []), *others]
+        run = OnePass([each.lane for each in everybody])
+        feed = run.feed
+        for value, source, record_time in records:
+            feed(value, source, record_time)
+        run.finish(plan.until)
+        if book is not None:
+            book.close()
+    spent = time.monotonic() - began[0], time.process_time() - began[1]
+    return _report(plan, run, own, old, others, spent)
+
+
+def _lanes(plan: Plan, book: _Book | None) -> tuple[_Listening, _Listening | None, list[_Listening]]:
+    domains: list[tuple[object, Domains]] = []
+
+    def domains_of(config: Config) -> Domains:
+        found = next((lists for key, lists in domains if key == config.domains), None)
+        if found is None:
+            found = Domains(config.domains)
+            domains.append((config.domains, found))
+        return found
+
+    def listening(config: Config, book: _Book | None = None) -> _Listening:
+        findings = Findings(keeps_signals=plan.old is not None)
+        # The ids of signals begin with the prefix: under another one nothing would be comparable.
+        played = config.model_copy(update={"prefix": plan.config.prefix})
+        if book is None:
+            lane = Lane(played, domains_of(config), findings.take)
+        else:
+
+            def take(out: Outputs) -> None:
+                book.ledger.note(out)
+                findings.take(out)
+
+            lane = Lane(played, domains_of(config), take, book.on_record)
+        findings.is_paying = lane.is_paying
+        return _Listening(config, config.hash, lane, findings)
+
+    own = listening(plan.config, book)
+    old = None if plan.old is None else listening(plan.old)
+    return own, old, [listening(variant.config) for variant in plan.variants if not variant.is_own]
+
+
+_Spent = tuple[float, float]
+
+
+def _report(
+    plan: Plan, run: OnePass, own: _Listening, old: _Listening | None, others: list[_Listening], spent: _Spent
+) -> BacktestReport:
+    newest = run.newest or 0
+    measuring = Measuring(
+        run.started or 0,
+        newest if plan.until is None else plan.until,
+        plan.counted_from,
+        milliseconds(plan.horizon),
+    )
+    own_histories = _histories(own, measuring)
+    report = BacktestReport(
+        records=run.records,
+        configs=len(run.lanes),
+        seconds=round(spent[0], 3),
+        cpu_seconds=round(spent[1], 3),
+        first_event_at=None if run.started is None else iso(run.started),
+        until=None if run.newest is None and plan.until is None else iso(measuring.until),
+        span_days=span_days(measuring),
+        counted_from=None if plan.counted_from is None else iso(plan.counted_from),
+        horizon_s=plan.horizon.total_seconds(),
+        time_zone=plan.config.time_zone,
+        dead_letters=dict(sorted(run.dead_letters.items())),
+        run=measuring.run(own.config, own.hash, own.findings, own_histories),
+    )
+    if old is not None:
+        report.old = measuring.run(old.config, old.hash, old.findings, _histories(old, measuring))
+        report.difference = difference(
+            old.findings, own.findings, own_histories.by_id.get, old_config=old.hash, new_config=own.hash
+        )
+    if plan.variants:
+        by_hash = {each.hash: each for each in (own, *others)}
+        rows = [_row(variant, by_hash[variant.config.hash], plan.about, measuring) for variant in plan.variants]
+        report.sweep = SweepReport([sweep.path for sweep in plan.sweeps], plan.about, rows)
+    report.remarks = list(_remarks(plan, report))
     return report
 
 
+def _histories(each: _Listening, measuring: Measuring) -> Histories:
+    measuring.forget_early(each.findings)
+    terms = each.lane.engine.terms
+    accounts: list[Account] = []
+    for workspace_id, state in each.lane.workspaces():
+        plan = state.billing.plan
+        account = account_of(workspace_id, state, is_paying=plan is not None and terms.is_paying(plan.name))
+        if account is not None:
+            accounts.append(account)
+    return Histories(accounts, each.findings, measuring.until, measuring.counted_from)
+
+
+def _row(variant: Variant, each: _Listening, about: str | None, measuring: Measuring) -> SweepRow:
+    histories = _histories(each, measuring)
+    everything = measuring.quality(each.findings, histories)
+    quality = everything if about is None else measuring.quality(each.findings, histories, about)
+    return SweepRow(list(variant.values), each.hash, variant.is_own, everything.alerts, everything.per_week, quality)
+
+
+def _remarks(plan: Plan, report: BacktestReport) -> Iterator[str]:
+    """What a reader would get wrong without being told."""
+    yield from (f"not tried: {problem}" for problem in plan.left_out)
+    if not plan.config.signals.converted_to_paid.enabled:
+        yield "signals.converted_to_paid is off: without conversions there is neither precision nor recall"
+    elif report.run.conversions == 0:
+        yield "no conversion was seen: are the names of `events.plan_changed` those of your product? (plg check)"
+    if any(sweep.path.startswith("alerts.max_age") for sweep in plan.sweeps):
+        yield "alerts.max_age changes nothing here: in a backtest every event is heard of at once, so nothing is stale"
+    if report.run.quality.precision.of == 0 and report.run.quality.alerts:
+        yield (
+            f"no alert is old enough to be judged: the history counts {report.span_days:g} days, a conversion counts "
+            f"for {plan.horizon.total_seconds() / 86_400:g}; give a longer history or a shorter --horizon"
+        )
+    for rule, count in report.run.rule_errors.items():
+        yield f"the rule {rule} raised an exception {count:,} times; report it"
+
+
 def backtest_facts(
-    config: Config, files: Iterable[Path], out: Path, *, until: str | None, on_bytes: OnBytes
-) -> BacktestReport:
+    config: Config, files: Iterable[Path], out: Path, *, on_bytes: OnBytes
+) -> tuple[int, Counter[tuple[str, str]]]:
     """
     Fold recordings of the facts log into signals of workspace scope.
+
+    Returns:
+        How many records there were, and how many signals by name and verdict.
 
     Raises:
         PlgError: A line is no recorded fact, a file cannot be read, or the result cannot be written.
     """
-    if until is not None:
-        raise BacktestFailed("--until goes with event files: a facts log holds its own ticks")
     run = FactsBacktest(config, Domains(config.domains))
-    report = BacktestReport()
+    records, counts = 0, Counter[tuple[str, str]]()
     decoder = msgspec.json.Decoder(RecordedFact)
-    started = time.monotonic()
-    with _writing(out, report) as write:
+    with _writing(out) as write:
+        assert write is not None
+
+        def take(found: list[SignalRecord]) -> None:
+            counts.update((str(signal["signal"]), str(signal["verdict"])) for signal in found)
+            write(found)
+
         for line in read_lines(files, on_bytes):
             try:
                 record = decoder.decode(line)
             except msgspec.MsgspecError as error:
                 raise BacktestFailed(
-                    f"line {report.records + 1} is no recorded fact ({error}); record with `plg topics record`"
+                    f"line {records + 1} is no recorded fact ({error}); record with `plg topics record`"
                 ) from error
             value = bytes(record.value)
             if value != b"null":
-                write(run.feed(record.partition, record.offset, value))
-            report.records += 1
-        write(run.finish())
-    report.seconds = time.monotonic() - started
-    return report
+                take(run.feed(record.partition, record.offset, value))
+            records += 1
+        take(run.finish())
+    return records, counts
 
 
-def read_until(until: str | None, config: Config) -> int | None:
+def read_moment(option: str, text: str | None, config: Config) -> int | None:
     """
-    Read `--until`, Unix milliseconds; None where it is not there.
+    Read the time that an option says, Unix milliseconds; None where it says none.
 
     Raises:
         BacktestFailed: It is no time.
     """
-    if until is None:
+    if not text:
         return None
-    moment = parse_time(until, config.zone)
+    moment = parse_time(text, config.zone)
     if moment is None:
-        raise BacktestFailed(f"--until {until}: not a time; write 2026-03-01 or 2026-03-01T12:00:00Z")
+        raise BacktestFailed(f"{option} {text}: not a time; write 2026-03-01 or 2026-03-01T12:00:00Z")
     return moment
 
 
+def read_until(until: str | None, config: Config) -> int | None:
+    """The same of `--until`."""
+    return read_moment("--until", until, config)
+
+
 @contextmanager
-def _writing(out: Path, report: BacktestReport) -> Iterator[Callable[[list[SignalRecord]], None]]:
+def _writing(out: Path | None) -> Iterator[Write | None]:
     """Write to a partial file that takes its name when it is complete."""
+    if out is None:
+        yield None
+        return
     partial = out.with_name(out.name + ".part")
     try:
         with cast(IO[bytes], gzip.open(partial, "wb") if out.suffix == ".gz" else partial.open("wb")) as file:
 
             def write(signals: list[SignalRecord]) -> None:
-                for signal in signals:
-                    file.write(msgspec.json.encode(signal) + b"\n")
-                    report.signals[str(signal["signal"])] += 1
-                    report.verdicts[str(signal["verdict"])] += 1
+                file.writelines(msgspec.json.encode(signal) + b"\n" for signal in signals)
 
             yield write
         partial.replace(out)

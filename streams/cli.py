@@ -8,7 +8,20 @@ import typer
 from confluent_kafka import KafkaError, KafkaException
 
 from signals.errors import PlgError
-from streams.commands import config, dlq, explain, funnel, health, orders, rebuild, running, sinks, topics, trying
+from streams.commands import (
+    backtest,
+    config,
+    dlq,
+    explain,
+    funnel,
+    health,
+    orders,
+    rebuild,
+    running,
+    sinks,
+    topics,
+    trying,
+)
 from streams.commands.common import errors
 from streams.settings import read_settings
 
@@ -25,7 +38,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for command in (running.demo, running.worker, trying.check, trying.replay, trying.backtest):
+for command in (running.demo, running.worker, trying.check, trying.replay, backtest.backtest):
     app.command()(command)
 for order in (orders.mute, orders.unmute, orders.snooze, orders.close):
     app.command()(order)

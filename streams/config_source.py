@@ -92,9 +92,13 @@ def check_text(text: str, name: str) -> ConfigFile:
     Raises:
         ConfigError: As `load_config`.
     """
-    document = parse_text(text, name)
+    return check_document(parse_text(text, name))
+
+
+def check_document(document: Document) -> ConfigFile:
+    """The same of what has been read already."""
     if document.values is not None and not isinstance(document.values, dict):
-        raise ConfigError(f"{name}:1:1: must be keys with values, such as prefix: plg")
+        raise ConfigError(f"{document.name}:1:1: must be keys with values, such as prefix: plg")
     problems = list(document.mistakes)
     try:
         config = Config.model_validate(document.values or {})

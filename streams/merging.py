@@ -36,19 +36,31 @@ class _Lane:
 
 
 def read_by_time(
-    topic: str, settings: Settings, on_record: Callable[[int, int], None] = lambda _done, _total: None
+    topic: str,
+    settings: Settings,
+    on_record: Callable[[int, int], None] = lambda _done, _total: None,
+    *,
+    since: int | None = None,
+    until: int | None = None,
 ) -> Iterator[Message]:
     """
     Every record that a topic holds now, the oldest first; each partition in offset order whatever its timestamps say.
 
     Args:
         on_record: Told now and then how many of how many records are read.
+        since: Only from each partition's first record on whose Kafka timestamp is not before it, Unix milliseconds.
+        until: Only up to the last record before each partition's first one that is later.
 
     Raises:
         ReadingFailed: The topic does not exist, or the broker stops answering.
     """
     yield from read_with(
-        lambda consumer, name, ends: _Merge(consumer, name, ends).records(), topic, settings, on_record
+        lambda consumer, name, ends: _Merge(consumer, name, ends).records(),
+        topic,
+        settings,
+        on_record,
+        since=since,
+        until=until,
     )
 
 

@@ -48,13 +48,23 @@ def read_with(
     *,
     partitions: Collection[int] | None = None,
     since: int | None = None,
+    until: int | None = None,
 ) -> Iterator[Message]:
-    """What `read_topic` reads, in the order in which `take` has it, up to the given ends."""
+    """
+    What `read_topic` reads, in the order in which `take` has it, up to the given ends.
+
+    Args:
+        until: Only up to each partition's first record that is later, Unix milliseconds.
+    """
     with reader(settings) as consumer:
         starts, ends = topic_ranges(consumer, topic, settings, partitions)
+        if until is not None:
+            later = _not_before(consumer, starts, until + 1, settings)
+            ends |= {place.partition: place.offset for place in later}
         if since is not None:
             starts = _not_before(consumer, starts, since, settings)
-            ends = {start.partition: ends[start.partition] for start in starts}
+        starts = [start for start in starts if start.offset < ends[start.partition]]
+        ends = {start.partition: ends[start.partition] for start in starts}
         total = sum(ends[start.partition] - start.offset for start in starts)
         consumer.assign(starts)
         for done, message in enumerate(take(consumer, topic, ends), 1):

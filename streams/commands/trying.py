@@ -1,8 +1,7 @@
-"""`plg check`, `plg replay` and `plg backtest`: a config looked at and tried on recorded events."""
+"""`plg check` and `plg replay`: a config looked at, and recorded events played."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -50,35 +49,3 @@ def replay(
     if ticks and wait and not player.settle():
         errors.print("the workers have not applied everything after 60 s; is one running with `clock: events`?")
         raise typer.Exit(1)
-
-
-class LogKind(StrEnum):
-    """What a backtest reads."""
-
-    EVENTS = "events"
-    FACTS = "facts"
-
-
-def backtest(  # options of a command
-    config: ConfigArgument,
-    files: Annotated[list[Path], typer.Argument(help="JSON lines, plain or gzip, in the order they happened.")],
-    out: Annotated[Path, typer.Option("--out", help="One signal a line, with its verdict; .gz compresses it.")],
-    until: Annotated[str, typer.Option(help="Let time pass up to here at the end; the newest event without it.")] = "",
-    facts: Annotated[
-        bool,
-        typer.Option("--facts", help="The files are recordings of <prefix>.workspace-facts (`plg topics record`)."),
-    ] = False,
-) -> None:
-    """
-    Run the same steps, rules and policy over files instead of a bus: what would have fired, when, and why.
-
-    No broker, no Redis. The ids are the ones that a live worker gives to the same events.
-    """
-    from streams.backtesting import backtest_events, backtest_facts
-    from streams.config_source import load_config
-
-    loaded = load_config(config)
-    run = backtest_facts if facts else backtest_events
-    with bytes_progress(files) as advance:
-        report = run(loaded, files, out, until=until or None, on_bytes=advance)
-    console.print(report.text(out))

@@ -1,0 +1,208 @@
+"""`plg backtest`: a config tried on what has happened, held against another one, or over many values."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streams.commands.common import ConfigArgument, bytes_progress, console, errors, progress
+from streams.settings import read_settings
+
+if TYPE_CHECKING:
+    from signals.config import Config
+    from streams.backtest_report import BacktestReport
+    from streams.backtesting import Plan
+
+_DEFAULT_HORIZON = "30d"
+_OBJECTS_BETWEEN_COLLECTIONS = 50_000
+
+
+def backtest(  # noqa: PLR0913  # options of a command
+    config: ConfigArgument,
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="JSON lines, plain or gzip, in the order they happened.")
+    ] = None,
+    *,
+    from_topic: Annotated[
+        bool, typer.Option("--from-topic", help="Read what the product's topics (`source` in CONFIG) still hold.")
+    ] = False,
+    since: Annotated[
+        str, typer.Option(help="With --from-topic: only records that the bus took at or after this time.")
+    ] = "",
+    until: Annotated[
+        str,
+        typer.Option(
+            help="Let time pass up to here at the end; the newest event without it. "
+            "With --from-topic, later records are not read."
+        ),
+    ] = "",
+    against: Annotated[
+        Path | None, typer.Option("--against", help="A config file: list what appears, vanishes and moves from it.")
+    ] = None,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option("--sweep", help="KEY=3..10, KEY=3,5,8, KEY=0.5..1..0.1 or KEY=3d,7d; several make a grid."),
+    ] = None,
+    about: Annotated[
+        str,
+        typer.Option(help="The signal whose alerts a sweep shows, or `all`; that of the swept key without it."),
+    ] = "",
+    horizon: Annotated[
+        str, typer.Option(help="How long after an alert a conversion counts as its success.")
+    ] = _DEFAULT_HORIZON,
+    count_from: Annotated[
+        str, typer.Option(help="Leave out alerts before this time: until then states only fill.")
+    ] = "",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write one signal a line, with its verdict; .gz compresses it.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="All numbers as JSON, days and changes among them.")] = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Also write a page with plots, complete in one file.")
+    ] = None,
+    facts: Annotated[
+        bool,
+        typer.Option("--facts", help="The files are recordings of <prefix>.workspace-facts (`plg topics record`)."),
+    ] = False,
+) -> None:
+    """
+    Try a config on what has happened: the same steps, rules and policy over files or topics, without touching a worker.
+
+    Shown are alerts by signal, route and day; and whether they were right: of the workspaces told of, how many
+    converted later in the same history (precision), how many of those that converted had been told of (recall), how
+    that compares with the others (lift), and how long before (lead). Small numbers mislead, so each share has its n
+    and an interval. The ids are the ones that a live worker gives to the same events.
+
+    --against OLD.yaml lists by name which alerts would appear, vanish or move if CONFIG took the place of OLD.yaml.
+    --sweep shows a row for each value of a threshold, all in one pass. docs/backtest.md explains every number.
+
+    Examples:
+      plg backtest plg.yaml events.jsonl.gz --out signals.jsonl
+      plg backtest plg.yaml events.jsonl.gz --sweep signals.multi_user.active_users=3..10
+      plg backtest new.yaml --against plg.yaml --from-topic --since 2026-01-01 --html report.html
+    """
+    from streams.backtesting import BacktestFailed, backtest_facts
+    from streams.config_source import load_config
+
+    files = files or []
+    if facts:
+        said = [name for name, value in _beside_facts(locals()).items() if value]
+        if said or out is None or not files:
+            raise BacktestFailed(
+                f"--facts goes with files and --out, not with {', '.join(said)}: a facts log holds its own ticks"
+                if said
+                else "--facts needs files and --out"
+            )
+        with bytes_progress(files) as advance:
+            records, counts = backtest_facts(load_config(config), files, out, on_bytes=advance)
+        console.print(f"{records:,} records; {counts.total():,} signals in {out}", soft_wrap=True, markup=False)
+        for (signal, verdict), count in sorted(counts.items()):
+            console.print(f"  {signal}, {verdict}: {count:,}")
+        return
+    if from_topic == bool(files):
+        raise BacktestFailed("say what to read: event files, or --from-topic")
+    if since and not from_topic:
+        raise BacktestFailed("--since goes with --from-topic; of a file all is read, and --count-from says what counts")
+    if against is not None and sweep:
+        raise BacktestFailed("--against and --sweep: say one of them")
+    plan = _plan(config, against, sweep or [], about, horizon, until, count_from)
+    report = _run(plan, files, out, since)
+    _show(report, out, html, as_json=as_json)
+
+
+def _beside_facts(given: dict[str, object]) -> dict[str, object]:
+    return {
+        "--until": given["until"],
+        "--since": given["since"],
+        "--from-topic": given["from_topic"],
+        "--against": given["against"],
+        "--sweep": given["sweep"],
+        "--about": given["about"],
+        "--count-from": given["count_from"],
+        "--horizon": given["horizon"] != _DEFAULT_HORIZON,
+        "--json": given["as_json"],
+        "--html": given["html"],
+    }
+
+
+def _plan(
+    path: Path, against: Path | None, sweep: list[str], about: str, horizon: str, until: str, count_from: str
+) -> Plan:
+    from signals.units import parse_duration
+    from streams.backtest_variants import read_sweep, variants
+    from streams.backtesting import BacktestFailed, Plan, read_moment
+    from streams.config_source import load_config, read_config
+
+    file = read_config(path)
+    try:
+        span = parse_duration(horizon)
+    except ValueError as error:
+        raise BacktestFailed(f"--horizon: {error}") from None
+    sweeps = [read_sweep(text) for text in sweep]
+    tried, left_out = variants(file, sweeps) if sweeps else ([], [])
+    return Plan(
+        file.config,
+        old=None if against is None else load_config(against),
+        sweeps=sweeps,
+        variants=tried,
+        left_out=left_out,
+        about=_about(about, file.config, [each.signal for each in sweeps]),
+        horizon=span,
+        until=read_moment("--until", until, file.config),
+        counted_from=read_moment("--count-from", count_from, file.config),
+    )
+
+
+def _about(said: str, config: Config, swept: list[str | None]) -> str | None:
+    from signals.thresholds import check_signal
+    from streams.backtesting import BacktestFailed
+
+    if said == "all":
+        return None
+    if said:
+        try:
+            check_signal(said, config.custom)
+        except ValueError as error:
+            raise BacktestFailed(f"--about: {error}") from None
+        return said
+    return swept[0] if len(set(swept)) == 1 else None
+
+
+def _run(plan: Plan, files: list[Path], out: Path | None, since: str) -> BacktestReport:
+    from streams.backtest_input import file_records, topic_records
+    from streams.backtesting import backtest, read_moment
+
+    # A backtest holds millions of objects that live to its end: as in a worker (streams/worker.py), whose imports are
+    # not needed here.
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 20, 20)
+    if files:
+        with bytes_progress(files) as advance:
+            return backtest(plan, file_records(files, advance), out)
+    begin = read_moment("--since", since, plan.config)
+    with progress("reading") as tell:
+        records = topic_records(plan.config, read_settings(), since=begin, until=plan.until, on_record=tell)
+        return backtest(plan, records, out)
+
+
+def _show(report: BacktestReport, out: Path | None, html: Path | None, *, as_json: bool) -> None:
+    import msgspec
+
+    from streams.backtest_html import report_html
+    from streams.backtest_text import report_text
+    from streams.backtesting import BacktestFailed
+
+    if html is not None:
+        try:
+            html.write_text(report_html(report), encoding="utf-8")
+        except OSError as error:
+            raise BacktestFailed(f"{html}: {error.strerror or error}") from error
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(report), indent=2))
+    else:
+        console.print(report_text(report, out), markup=False, soft_wrap=True)
+    if html is not None:
+        errors.print(f"written: {html}", markup=False, soft_wrap=True)

@@ -1,0 +1,288 @@
+"""A backtest of several configs, by hand and over a simulated product; and how it is shown."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from signals.config import Config
+from signals.event import Source
+from signals.moments import iso
+from simulator import Scenario, simulate
+from streams.backtest_html import report_html
+from streams.backtest_report import BacktestReport
+from streams.backtest_text import report_text
+from streams.backtest_variants import read_sweep, variants
+from streams.backtesting import Plan, backtest
+from streams.cli import app
+from streams.config_source import check_text
+from tests.signals.builders import day
+
+TEXT = """
+events:
+  activated: [Report Shared]
+  core: [Dashboard Viewed, Data Imported, Project Created, Report Shared]
+plans: {order: [team, business]}
+"""
+SWEEP = "signals.multi_user.active_users=4..7"
+
+
+def line(user: str, name: str, on: int, group: str = "acme", **properties: Any) -> bytes:
+    record = {
+        "type": "track",
+        "event": name,
+        "userId": user,
+        "messageId": f"{user}-{name}-{on}-{group}",
+        "context": {"groupId": group},
+        "properties": properties,
+        "timestamp": iso(on),
+    }
+    return json.dumps(record).encode()
+
+
+def team(group: str, people: int, on: int) -> list[bytes]:
+    """A workspace in which one person more is at work with each hour of a day, the first of whom activates."""
+    lines = [line(f"{group}-0", "Workspace Created", on, group), line(f"{group}-0", "Report Shared", on + 1, group)]
+    return lines + [line(f"{group}-{n}", "Dashboard Viewed", on + n * 3_600_000, group) for n in range(1, people)]
+
+
+def small() -> list[bytes]:
+    """
+    Three workspaces created on day 1: `six` has six people and pays on day 5, `five` has five and never pays, `four`
+    has four and pays on day 9; then nothing but somebody at work on day 20.
+    """
+    return [
+        *team("six", 6, day(1)),
+        *team("five", 5, day(1)),
+        *team("four", 4, day(1)),
+        *(line(f"{group}-0", "Plan Changed", day(1, 23), group, plan="free") for group in ("six", "five", "four")),
+        line("six-0", "Plan Changed", day(5), "six", plan="team"),
+        line("four-0", "Plan Changed", day(9), "four", plan="team"),
+        line("five-0", "Dashboard Viewed", day(20), "five"),
+    ]
+
+
+@cache
+def simulated() -> tuple[bytes, ...]:
+    scenario = Scenario(seed=5, days=32, workspaces=16, large=0)
+    return tuple(msgspec.json.encode(event) for event in simulate(scenario))
+
+
+def run(lines: list[bytes] | tuple[bytes, ...], plan: Plan) -> BacktestReport:
+    return backtest(plan, ((one, Source("file", 0, number), None) for number, one in enumerate(lines)))
+
+
+def planned(*sweeps: str, against: str | None = None, about: str | None = "multi_user", **more: Any) -> Plan:
+    file = check_text(TEXT, "plg.yaml")
+    read = [read_sweep(sweep) for sweep in sweeps]
+    tried, left_out = variants(file, read) if read else ([], [])
+    old = None if against is None else check_text(TEXT + against, "old.yaml").config
+    return Plan(file.config, old, read, tried, left_out, about, **more)
+
+
+def test_a_sweep_of_a_small_history_is_what_one_counts_by_hand() -> None:
+    report = run(small(), planned(SWEEP, horizon=check_text("", "").config.alerts.cooldown))
+
+    assert report.sweep is not None
+    shown = [
+        (row.values, row.is_own, row.quality.alerts, row.quality.precision.reached, row.quality.precision.of,
+         row.quality.recall.reached, row.quality.recall.of)
+        for row in report.sweep.rows
+    ]  # fmt: skip
+    # Within 7 days of its alert on day 1 only `six` pays; `four` pays on day 9.
+    assert shown == [
+        (["4"], False, 3, 1, 3, 1, 2),
+        (["5"], True, 2, 1, 2, 1, 2),
+        (["6"], False, 1, 1, 1, 1, 2),
+        (["7"], False, 0, 0, 0, 0, 2),
+    ]
+    by_value = {row.values[0]: row.quality for row in report.sweep.rows}
+    # The sixth person comes at 17:00 of day 1, the payment at noon of day 5.
+    assert by_value["6"].lead_s == 3 * 86_400 + 19 * 3_600
+    # Of the other two, created three weeks ago, neither paid within a week of its beginning.
+    assert (by_value["6"].base.reached, by_value["6"].base.of) == (0, 2)
+
+
+def test_against_another_threshold_the_small_history_changes_as_one_counts_by_hand() -> None:
+    report = run(small(), planned(against="signals: {multi_user: {active_users: 6}}\n"))
+
+    assert report.difference is not None
+    changes = [(one.change.value, one.workspace_id, one.signal, one.differs) for one in report.difference.changes]
+    assert ("appeared", "five", "multi_user", ()) in changes
+    assert ("moved", "six", "multi_user", ("time",)) in changes
+    moved = next(one for one in report.difference.changes if one.workspace_id == "six" and one.signal == "multi_user")
+    assert moved.old is not None
+    assert moved.new is not None
+    assert (moved.old.at, moved.new.at) == (iso(day(1, 17)), iso(day(1, 16)))
+
+
+def test_alerts_are_counted_by_signal_route_and_day() -> None:
+    report = run(small(), planned())
+
+    rows = {row.signal: row for row in report.run.signals}
+    assert (rows["multi_user"].fired, rows["multi_user"].opened) == (2, 2)
+    assert report.run.routes[0].route == "sales-assist"
+    assert report.run.routes[0].alerts == report.run.quality.alerts == sum(row.opened for row in rows.values())
+    assert report.run.days["2026-03-02"]["multi_user"] == 2
+    assert len(report.run.days) == 20
+    assert (report.records, report.run.conversions) == (len(small()), 2)
+
+
+def test_alerts_before_counting_begins_are_left_out() -> None:
+    report = run(small(), planned(SWEEP, counted_from=day(2)))
+
+    assert report.sweep is not None
+    assert [row.quality.alerts for row in report.sweep.rows] == [0, 0, 0, 0]
+    assert report.span_days == 18.0
+
+
+@pytest.mark.parametrize("prefix", ["", "prefix: other\n"])
+def test_against_itself_nothing_changes(prefix: str) -> None:
+    report = run(simulated(), planned(against=prefix))
+
+    assert report.difference is not None
+    assert (report.difference.changes, report.difference.signals) == ([], [])
+    assert report.difference.same == report.run.quality.alerts > 5
+    assert report.old is not None
+    assert report.old.quality == report.run.quality
+
+
+@pytest.mark.parametrize("sweep", [SWEEP, "signals.power_user.active_days=3..6", "time_zone=UTC,Asia/Tokyo"])
+def test_the_row_of_the_own_value_equals_a_plain_backtest(sweep: str) -> None:
+    swept = run(simulated(), planned(sweep, about=None))
+    plain = run(simulated(), planned(about=None))
+
+    assert swept.sweep is not None
+    [own] = [row for row in swept.sweep.rows if row.is_own]
+    assert own.quality == plain.run.quality
+    assert own.config == plain.run.config
+    assert swept.run == plain.run
+
+
+def test_every_row_equals_a_backtest_of_its_own_config() -> None:
+    plan = planned(SWEEP)
+
+    swept = run(simulated(), plan)
+
+    assert swept.sweep is not None
+    for variant, row in zip(plan.variants, swept.sweep.rows, strict=True):
+        alone = run(simulated(), Plan(variant.config, about="multi_user"))
+        rows = {one.signal: one for one in alone.run.signals}
+        assert row.quality.alerts == (rows["multi_user"].told if "multi_user" in rows else 0)
+        assert row.all_alerts == alone.run.quality.alerts
+
+
+def test_old_events_are_no_stale_news_here_and_that_is_said() -> None:
+    report = run(small(), planned("alerts.max_age=1h,2h", about=None))
+
+    assert any("nothing is stale" in remark for remark in report.remarks)
+
+
+def test_without_events_there_is_a_report_all_the_same() -> None:
+    report = run([b"{"], planned(SWEEP, against=""))
+
+    text = report_text(report, None)
+    assert "dead letters, invalid_json: 1" in text
+    ET.fromstring(_page(report))
+
+
+def test_signals_are_off_that_precision_needs() -> None:
+    config = Config.model_validate({"signals": {"converted_to_paid": {"enabled": False}}})
+
+    assert "converted_to_paid is off" in run(small(), Plan(config)).remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("sweeps", "against", "words"),
+    [
+        ([], None, ["alerts a day", "route sales-assist", "multi_user", "verdicts: ", "left out: "]),
+        ([SWEEP], None, ["5 <- now", "precision", "day-7 lift", "sweep of signals.multi_user.active_users"]),
+        (
+            [],
+            "signals: {multi_user: {active_users: 4}}\n",
+            ["appeared", "vanished", "moved", "the same", "five  multi_user: 2026-03-02 15:00 -> 2026-03-02 16:00"],
+        ),
+    ],
+)
+def test_what_a_person_reads(sweeps: list[str], against: str | None, words: list[str]) -> None:
+    report = run(small(), planned(*sweeps, against=against))
+
+    text = report_text(report, Path("signals.jsonl"))
+
+    assert [word for word in words if word not in text] == []
+    assert not any(line.endswith(" ") for line in text.splitlines())
+    assert "signals in signals.jsonl" in text
+    page = _page(report)
+    assert ET.fromstring(page).tag == "html"
+    assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_names_of_the_product_are_no_markup() -> None:
+    lines = [*small(), json.dumps({"type": "group", "userId": "five-0", "groupId": "five", "messageId": "g",
+        "traits": {"name": "<script>alert(1)</script>"}, "timestamp": iso(day(20))}).encode()]  # fmt: skip
+
+    page = _page(run(lines, planned(against="signals: {multi_user: {active_users: 4}}\n")))
+
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+
+
+def _page(report: BacktestReport) -> str:
+    return report_html(report).replace("<!doctype html>\n", "").replace('<meta charset="utf-8">', "")
+
+
+# -- the command
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    config, events = tmp_path / "plg.yaml", tmp_path / "events.jsonl"
+    config.write_text(TEXT)
+    events.write_bytes(b"\n".join(small()))
+    return config, events
+
+
+def plg(*arguments: object) -> Any:
+    return CliRunner().invoke(app, ["backtest", *map(str, arguments)])
+
+
+def test_the_command_writes_signals_numbers_and_a_page(files: tuple[Path, Path], tmp_path: Path) -> None:
+    out, html = tmp_path / "out.jsonl", tmp_path / "page.html"
+
+    ran = plg(*files, "--out", out, "--json", "--html", html, "--sweep", SWEEP, "--horizon", "7d")
+
+    assert ran.exit_code == 0, ran.output
+    numbers = json.loads(ran.stdout)
+    assert [row["values"] for row in numbers["sweep"]["rows"]] == [["4"], ["5"], ["6"], ["7"]]
+    assert numbers["sweep"]["signal"] == "multi_user"
+    assert len(out.read_bytes().splitlines()) == numbers["run"]["fired"]
+    assert "<svg" in html.read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--from-topic"], "say what to read"),
+        (["--since", "2026-01-01"], "--since goes with --from-topic"),
+        (["--until", "soon"], "--until soon: not a time"),
+        (["--count-from", "soon"], "--count-from soon: not a time"),
+        (["--horizon", "30"], "--horizon: a duration"),
+        (["--about", "multi_usr"], "did you mean multi_user"),
+        (["--against", "plg.yaml", "--sweep", SWEEP], "say one of them"),
+        (["--sweep", "signals.multi_user.active_users=0"], "must be at least 1, got 0"),
+        (["--facts"], "--facts needs files and --out"),
+        (["--facts", "--out", "x", "--until", "2026-01-01"], "not with --until"),
+    ],
+)
+def test_options_that_cannot_be_say_what_to_do(files: tuple[Path, Path], options: list[str], says: str) -> None:
+    ran = plg(*files, *options)
+
+    assert ran.exit_code != 0
+    assert says in str(ran.exception)
