@@ -27,7 +27,7 @@ what is in force.
 - A key that you leave out, or give no value, keeps its default; a list replaces the default list.
 - A duration is a number and a unit: `90s`, `10m`, `24h`, `7d`.
 - Addresses, passwords and limits of the processes are variables: [contract.md](contract.md#environment-variables).
-- The column *change* says when a change takes effect; [changing thresholds](operations.md#changing-thresholds) says how.
+- The column *change* says when one takes effect; [changing thresholds](operations.md#changing-thresholds) says how.
 
 | change | means |
 |---|---|
