@@ -11,7 +11,7 @@ import pytest
 
 from tests.certificates import CertificatesMissingError, make_certificates
 from tests.docker_engine import ServerMissingError
-from tests.promtool import PromtoolMissingError, judge, promtool
+from tests.prometheus import PrometheusMissingError, judge, program
 from tests.secured import secured_kafka, secured_redis
 from tests.servers import find_kafka, find_redis
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.certificates import Certificates
-    from tests.promtool import Judged
+    from tests.prometheus import Judged
     from tests.secured import SecuredKafka, SecuredRedis
     from tests.servers import KafkaServer, RedisServer
 
@@ -125,8 +125,8 @@ def locked_redis(request: pytest.FixtureRequest, certificates: Certificates) -> 
 def judged(request: pytest.FixtureRequest) -> Callable[..., Judged]:
     """Prometheus' own judge; tests that need it are left out, and it is said so, where it cannot be had."""
     try:
-        promtool()
-    except PromtoolMissingError as error:
+        program("promtool")
+    except PrometheusMissingError as error:
         _require("promtool", fulfilled=False, found=str(error))
         _note(request.config, f"LEFT OUT, the tests of metrics, dashboard and alert rules: {error}")
         pytest.skip(str(error))

@@ -12,7 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.deploy.expressions import PROMETHEUS, ROOT, Expression, complaints, of_rules, rules
-from tests.promtool import Judged
+from tests.prometheus import Judged
 
 RULES = rules()
 TESTS: list[dict[str, Any]] = YAML(typ="safe").load((PROMETHEUS / "alerts_test.yaml").read_text(encoding="utf-8"))[

@@ -21,7 +21,7 @@ from tests.deploy.expressions import (
     rules,
     series_of,
 )
-from tests.promtool import Judged
+from tests.prometheus import Judged
 
 EXPRESSIONS = list(of_dashboard())
 ROWS = ["Is it well?", "Flow", "Alerts and policy", "Sinks", "Config and recovery"]

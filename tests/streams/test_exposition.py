@@ -19,7 +19,7 @@ from sinks.status import SinkStatus
 from streams.exposition import Exposition
 from streams.metric_catalogue import FUNNEL, SINK, WORKER, FunnelView, Kind, Metric, WorkerView
 from streams.metrics import Metrics
-from tests.promtool import Judged
+from tests.prometheus import Judged
 from tests.signals.builders import day
 from tests.signals.test_funnel import funnel, revenue, signal
 from tests.streams.asking import samples

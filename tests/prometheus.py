@@ -1,7 +1,7 @@
 """
-Prometheus' own judge, `promtool`: found on the PATH, kept in `.cache`, or taken from Debian's package without a daemon.
+Prometheus and its judge `promtool`: found on the PATH, kept in `.cache`, or taken from Debian's package, no daemon run.
 
-`.ci/run` installs it. Where it cannot be had its tests are skipped, and the run says so; PLG_TEST_REQUIRE=promtool
+`.ci/run` installs them. Where it cannot be had its tests are skipped, and the run says so; PLG_TEST_REQUIRE=promtool
 makes that a failure.
 """
 
@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_CACHE = Path(__file__).parent.parent / ".cache" / "promtool"
+_CACHE = Path(__file__).parent.parent / ".cache" / "prometheus"
 _PACKAGE = "prometheus"
 _FETCH_LIMIT_S = 120
 _RUN_LIMIT_S = 60
 
 
-class PromtoolMissingError(Exception):
-    """No promtool can be had here; the text says why and what to do."""
+class PrometheusMissingError(Exception):
+    """Prometheus cannot be had here; the text says why and what to do."""
 
 
 class Judged(NamedTuple):
@@ -34,26 +34,28 @@ class Judged(NamedTuple):
     said: str
 
 
-def promtool() -> Path:
+def program(name: str) -> Path:
     """
-    Where promtool is, fetched where it is not there yet.
+    Where `promtool` or `prometheus` is, fetched where it is not there yet.
 
     Raises:
-        PromtoolMissingError: It is not on the PATH, and no Debian package can be fetched.
+        PrometheusMissingError: It is not on the PATH, and no Debian package can be fetched.
     """
-    found = shutil.which("promtool")
+    found = shutil.which(name)
     if found is not None:
         return Path(found)
-    kept = _CACHE / "promtool"
+    kept = _CACHE / "bin"
     if not kept.exists():
         _fetch(kept)
-    return kept
+    if not (kept / name).exists():
+        raise PrometheusMissingError(f"the package {_PACKAGE} holds no usr/bin/{name}; install Prometheus")
+    return kept / name
 
 
 def judge(*arguments: str | Path, stdin: str | None = None) -> Judged:
     """Run promtool to its end."""
     done = subprocess.run(
-        [promtool(), *arguments],
+        [program("promtool"), *arguments],
         input=stdin,
         stdin=subprocess.DEVNULL if stdin is None else None,
         stdout=subprocess.PIPE,
@@ -68,27 +70,25 @@ def judge(*arguments: str | Path, stdin: str | None = None) -> Judged:
 def _fetch(kept: Path) -> None:
     missing = [name for name in ("apt-get", "dpkg-deb") if shutil.which(name) is None]
     if missing:
-        raise PromtoolMissingError(f"no promtool on the PATH and no {missing[0]} to fetch it; install Prometheus")
+        raise PrometheusMissingError(f"no promtool on the PATH and no {missing[0]} to fetch it; install Prometheus")
     _CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=_CACHE) as name:
         folder = Path(name)
         _run(["apt-get", "download", "-qq", _PACKAGE], folder)
         packages = list(folder.glob("*.deb"))
         if not packages:
-            raise PromtoolMissingError(f"apt-get has brought no package {_PACKAGE}; install Prometheus")
+            raise PrometheusMissingError(f"apt-get has brought no package {_PACKAGE}; install Prometheus")
         _run(["dpkg-deb", "--extract", str(packages[0]), "unpacked"], folder)
         # Renamed only when complete; another run may have been first.
         with contextlib.suppress(OSError):
-            (folder / "unpacked" / "usr" / "bin" / "promtool").rename(kept)
-    if not kept.exists():
-        raise PromtoolMissingError(f"the package {_PACKAGE} holds no usr/bin/promtool; install Prometheus")
+            (folder / "unpacked" / "usr" / "bin").rename(kept)
 
 
 def _run(command: Sequence[str], folder: Path) -> None:
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=_FETCH_LIMIT_S)
     except subprocess.TimeoutExpired as error:
-        raise PromtoolMissingError(f"{command[0]} took longer than {_FETCH_LIMIT_S} s") from error
+        raise PrometheusMissingError(f"{command[0]} took longer than {_FETCH_LIMIT_S} s") from error
     if done.returncode:
         reason = (done.stderr.strip() or done.stdout.strip())[-200:]
-        raise PromtoolMissingError(f"no promtool on the PATH, and {command[0]} says: {reason}; try apt-get update")
+        raise PrometheusMissingError(f"no promtool on the PATH, and {command[0]} says: {reason}; try apt-get update")
