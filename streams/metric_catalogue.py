@@ -44,10 +44,16 @@ WORKER: tuple[Metric[WorkerView], ...] = (
     Metric(
         "plg_config_reloads_total",
         Kind.COUNTER,
-        "Changed config files that this process has seen, by what became of them: applied, invalid (it has mistakes), "
-        "refused (it cannot be changed while running).",
+        "Changed config files that this process has seen, by what became of them: `applied`, `same` as in force, "
+        "`invalid` (mistakes), `refused` (keys that cannot change while workers run), `older`, `unpublished`.",
         lambda view: counted(view.parts.metrics.config_reloads, RELOADS),
         ("outcome",),
+    ),
+    Metric(
+        "plg_config_file_rejected",
+        Kind.GAUGE,
+        "1 while the config file holds something else than what is in force or on its way, else 0.",
+        lambda view: int(view.parts.metrics.config_file_rejected),
     ),
     Metric(
         "plg_events_ingested_total",

@@ -15,8 +15,10 @@ from sinks.durations import Durations
 
 # Seconds from barrier to commit; a checkpoint is due every half second.
 CHECKPOINTS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-# What can become of a changed config file: in force, full of mistakes, or right but not to be changed while running.
-RELOADS = ("applied", "invalid", "refused")
+# What can become of a config file that has changed: it counts, it says what is in force already, it has mistakes, it
+# changes what cannot change while workers run, it is older than what is in force, or Kafka did not take it.
+RELOADS = ("applied", "same", "invalid", "refused", "older", "unpublished")
+_GOOD = ("applied", "same")
 
 
 @dataclass
@@ -47,6 +49,8 @@ class Metrics:
     # The config in force where it is another one than at the start, and what became of changed files (`RELOADS`).
     config_hash: str = ""
     config_reloads: Counter[str] = field(default_factory=Counter)
+    # The file holds something else than what is in force or on its way.
+    config_file_rejected: bool = False
 
     def note_reload(self, outcome: str, config_hash: str = "") -> None:
         """
@@ -57,4 +61,5 @@ class Metrics:
             config_hash: The config in force from now on, where it is another one.
         """
         self.config_reloads[outcome] += 1
+        self.config_file_rejected = outcome not in _GOOD
         self.config_hash = config_hash or self.config_hash

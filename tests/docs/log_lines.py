@@ -11,7 +11,12 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("signals", "sinks", "streams")
 LEVELS = frozenset({"debug", "info", "warning", "error", "critical", "exception"})
 # Functions that hand a name on to the log: at which argument it stands, and how loud they say it.
-FORWARDERS = {"fail_stop": (0, "critical"), "Deadline": (1, "critical"), "_say_once": (0, "warning")}
+FORWARDERS = {
+    "fail_stop": (0, "critical"),
+    "Deadline": (1, "critical"),
+    "_say_once": (0, "warning"),
+    "_reject": (0, "error"),
+}
 
 
 class Line(NamedTuple):

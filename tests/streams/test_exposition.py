@@ -18,7 +18,7 @@ from sinks.durations import Durations
 from sinks.status import SinkStatus
 from streams.exposition import Exposition
 from streams.metric_catalogue import FUNNEL, SINK, WORKER, FunnelView, Kind, Metric, WorkerView
-from streams.metrics import Metrics
+from streams.metrics import RELOADS, Metrics
 from tests.prometheus import Judged
 from tests.signals.builders import day
 from tests.signals.test_funnel import funnel, revenue, signal
@@ -30,6 +30,7 @@ ALL: tuple[Metric[Any], ...] = (*WORKER, *SINK, *FUNNEL)
 UNITS = ("_seconds", "_records", "_info")
 COUNTS_OF_THINGS = {
     "plg_ready",
+    "plg_config_file_rejected",
     "plg_partitions_assigned",
     "plg_partitions_recovered",
     "plg_subjects",
@@ -120,7 +121,7 @@ def test_what_can_happen_is_shown_before_it_has_happened() -> None:
     assert found["plg_notes_total"].keys() == set(map(str, Note))
     assert found["plg_rule_errors_total"].keys() == {*Signals.model_fields, "exports"}
     assert found["plg_fence_skipped_total"] == {"users": 0, "workspaces": 0}
-    assert found["plg_config_reloads_total"] == {"applied": 0, "invalid": 0, "refused": 0}
+    assert found["plg_config_reloads_total"] == dict.fromkeys(RELOADS, 0)
 
 
 def test_durations_are_counted_up_to_each_bound() -> None:
@@ -145,7 +146,16 @@ def test_the_config_in_force_is_the_one_that_was_noted_last() -> None:
     found = rendered(made)
 
     assert found["plg_config_info"] == {"0123456789ab": 1}
-    assert found["plg_config_reloads_total"] == {"applied": 1, "invalid": 1, "refused": 1}
+    assert found["plg_config_reloads_total"] == dict.fromkeys(RELOADS, 0) | {"applied": 1, "invalid": 1, "refused": 1}
+    assert found["plg_config_file_rejected"] == {"": 1}
+
+
+def test_a_file_put_back_to_what_is_in_force_is_rejected_no_longer() -> None:
+    made = parts()
+    made.metrics.note_reload("invalid")
+    made.metrics.note_reload("same")
+
+    assert rendered(made)["plg_config_file_rejected"] == {"": 0}
 
 
 def test_what_is_left_of_a_recovery_is_counted_for_partitions_that_are_not_back_yet() -> None:
