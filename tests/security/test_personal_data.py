@@ -22,7 +22,7 @@ SECRETS = re.compile(
     rb"-----BEGIN [A-Z ]*PRIVATE KEY|\bxox[bpars]-\d{10,}|\bAKIA[0-9A-Z]{16}\b|\bghp_[A-Za-z0-9]{36}\b"
     rb"|hooks\.slack\.com/services/T[A-Z0-9]{8,}/B[A-Z0-9]{8,}/[A-Za-z0-9]{20,}"
 )
-FOLDERS = ("benchmarks", "config", "docs", "examples", "signals", "simulator", "sinks", "streams", "tests")
+FOLDERS = ("benchmarks", "config", "deploy", "docs", "examples", "signals", "simulator", "sinks", "streams", "tests")
 
 
 def kept(topic: str) -> str:
