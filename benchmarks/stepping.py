@@ -92,9 +92,10 @@ class Steps:
 
     Args:
         config: With `clock: events`: nothing here reads the wall's but for `detected_at`.
+        metrics: What they count goes there.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, metrics: Metrics | None = None) -> None:
         self.topics = Topics(config.prefix, 1)
         self._sent = _Sent()
         self._offsets = {"product": 0}
@@ -108,7 +109,7 @@ class Steps:
             users=cast(StateTable[UserState], users),
             workspaces=cast(StateTable[WorkspaceState], workspaces),
             still_owner=lambda: None,
-            metrics=Metrics(),
+            metrics=metrics or Metrics(),
         )
 
     def ingest(self, lines: Sequence[bytes]) -> list[bytes]:

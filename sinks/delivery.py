@@ -6,6 +6,7 @@ import contextlib
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
@@ -14,6 +15,7 @@ import structlog
 
 from sinks.base import BatchSink, Delivery, Refused, Sink, Unavailable
 from sinks.dead_letters import DeadLetters
+from sinks.durations import Durations
 from sinks.intake import BrokerUnreachable, Intake
 from sinks.outage import Outage
 from sinks.status import SinkStatus
@@ -71,6 +73,9 @@ class DeliveryLoop:
         group: str | None = None,
     ) -> None:
         self.report = DeliveryReport()
+        self._refusals: Counter[str] = Counter()
+        self._alert_waits = Durations()
+        self._alerts = f"{prefix}.alerts"
         self._sink = sink
         self._stop = stop
         # One at a time where the sink is slow: polling and rebalances come between two records.
@@ -124,6 +129,9 @@ class DeliveryLoop:
             outages=report.outages,
             is_waiting=bool(self._outage),
             outage_age_s=self._outage.age(),
+            oldest_s=self._intake.oldest_s(),
+            refusals=dict(self._refusals),
+            alert_waits=self._alert_waits,
         )
 
     def _step(self) -> None:
@@ -139,9 +147,13 @@ class DeliveryLoop:
 
     def _deliver(self, records: Sequence[Delivery]) -> None:
         try:
-            for record, refusal in zip(records, self._outcomes(records), strict=True):
+            outcomes = self._outcomes(records)
+            now_s = time.time()
+            for record, refusal in zip(records, outcomes, strict=True):
                 if refusal is None:
                     self.report.delivered += 1
+                    if record.topic == self._alerts and record.timestamp is not None:
+                        self._alert_waits.observe(now_s - record.timestamp / 1_000)
                 else:
                     self._park(record, refusal)
                 self._intake.finish()
@@ -167,6 +179,7 @@ class DeliveryLoop:
     def _park(self, record: Delivery, refusal: Refused) -> None:
         self._dead_letters.park(record, refusal)
         self.report.parked += 1
+        self._refusals[refusal.reason] += 1
         # Not the detail: it may name a workspace.
         self._log.error(
             "sink.parked",

@@ -82,6 +82,12 @@ class Intake:
         """Count the partitions that are ours."""
         return len(self._assigned)
 
+    def oldest_s(self) -> float:
+        """How long the oldest record in hand has waited since it was sent, in seconds; to be asked from any thread."""
+        # In one go: the loop's thread takes records in and out meanwhile.
+        sent = [record.timestamp for record in list(self._pending) if record.timestamp is not None]
+        return max(0.0, time.time() - min(sent) / 1_000) if sent else 0.0
+
     def join(self, stop: threading.Event, timeout_s: float | None) -> bool:
         """
         Look for a broker, then join the group.

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import msgspec
+
+from sinks import durations
+from sinks.durations import Durations
 
 
 class SinkStatus(msgspec.Struct, frozen=True):
@@ -12,7 +16,9 @@ class SinkStatus(msgspec.Struct, frozen=True):
     A sink at one moment.
 
     `turned_s` counts seconds since the loop last went round, 0 before its first; `is_member` tells whether the group
-    has taken it in; `in_hand` counts records read and not finished; the rest is as in `sinks.delivery.DeliveryReport`.
+    has taken it in; `in_hand` counts records read and not finished; `oldest_s` is how long the oldest of them has
+    waited since it was sent, in seconds, 0 without one; `refusals` counts what was parked by reason; `alert_waits` are
+    the times from sent to delivered, of alerts; the rest is as in `sinks.delivery.DeliveryReport`.
     """
 
     sink: str
@@ -25,6 +31,9 @@ class SinkStatus(msgspec.Struct, frozen=True):
     outages: int
     is_waiting: bool
     outage_age_s: float
+    oldest_s: float = 0.0
+    refusals: Mapping[str, int] = {}
+    alert_waits: Durations = msgspec.field(default_factory=Durations)
 
 
 def together(lanes: Sequence[SinkStatus]) -> SinkStatus:
@@ -44,4 +53,7 @@ def together(lanes: Sequence[SinkStatus]) -> SinkStatus:
         outages=sum(lane.outages for lane in lanes),
         is_waiting=any(lane.is_waiting for lane in lanes),
         outage_age_s=max(lane.outage_age_s for lane in lanes),
+        oldest_s=max(lane.oldest_s for lane in lanes),
+        refusals=dict(sum((Counter(lane.refusals) for lane in lanes), Counter[str]())),
+        alert_waits=durations.together(lane.alert_waits for lane in lanes),
     )

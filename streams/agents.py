@@ -19,7 +19,7 @@ from signals.contract import alert_json, signal_json, verdict_json
 from signals.engine import set_aside_event, set_aside_fact, step_users, step_workspaces
 from signals.errors import BadRecord, StepError
 from signals.event import Event, Reason, Source, Tick
-from signals.facts import Command, Fact, Outputs, Pulse
+from signals.facts import AlertStatus, Command, Fact, Note, Outputs, Pulse
 from signals.formats.segment import SegmentDecoder
 from signals.orders import read_command
 from signals.user import UserState
@@ -275,6 +275,8 @@ class River:
         send, topics, metrics = self._sender.send, self.topics, self.metrics
         for note in outputs.notes:
             metrics.notes[note] += 1
+            if note is Note.REPEATED:
+                metrics.fenced["users" if record.topic == topics.user_events else "workspaces"] += 1
         detected_at = time.time_ns() // 1_000_000
         for firing in outputs.signals:
             key = firing.subject
@@ -287,6 +289,8 @@ class River:
             key = alert.workspace_id
             send(topics.alerts, topics.of(key), key.encode(), alert_json(alert, detected_at, self._config_hash))
             metrics.alerts[alert.signal] += 1
+            if self._is_wall and alert.status is AlertStatus.OPEN:
+                metrics.alert_waits.observe((detected_at - alert.sent_at) / 1_000)
         for verdict in outputs.verdicts:
             metrics.verdicts[verdict.verdict] += 1
             if not verdict.is_final:

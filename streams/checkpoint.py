@@ -113,7 +113,7 @@ class Checkpoint:
             await self._commit(offsets)
             self._metrics.checkpoint_in_flight = False
             self._metrics.checkpoints += 1
-            self._metrics.checkpoint_s = time.monotonic() - started
+            self._metrics.checkpoint_waits.observe(time.monotonic() - started)
 
     async def run_every(
         self, interval_s: float, is_idle: Callable[[], bool], busy_s: Callable[[], float] = lambda: 0.0

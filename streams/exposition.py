@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
-from streams.metric_catalogue import Kind, Metric, Values
+from sinks.durations import Durations
+from streams.metric import Kind, LabelValues, Metric, Values
 
 T = TypeVar("T")
 
@@ -45,13 +46,21 @@ class _Reader(Collector, Generic[T]):
             yield _family(metric, metric.read(observed))
 
 
-def _family(metric: Metric[T], values: Values) -> CounterMetricFamily | GaugeMetricFamily:
-    labels = [metric.label] if metric.label else []
+def _family(metric: Metric[T], values: Values) -> Family:
+    by_labels = values.items() if isinstance(values, Mapping) else [((), values)]
+    if metric.kind is Kind.HISTOGRAM:
+        histogram = HistogramMetricFamily(metric.name, metric.meaning, labels=metric.labels)
+        for names, found in by_labels:
+            assert isinstance(found, Durations), metric.name
+            histogram.add_metric(_texts(names), found.cumulated(), found.total_s)
+        return histogram
     make = CounterMetricFamily if metric.kind is Kind.COUNTER else GaugeMetricFamily
-    family = make(metric.name, metric.meaning, labels=labels)
-    if isinstance(values, Mapping):
-        for name, value in values.items():
-            family.add_metric([str(name)], value)
-    else:
-        family.add_metric([], values)
+    family = make(metric.name, metric.meaning, labels=metric.labels)
+    for names, value in by_labels:
+        assert not isinstance(value, Durations), metric.name
+        family.add_metric(_texts(names), value)
     return family
+
+
+def _texts(names: LabelValues | tuple[()]) -> list[str]:
+    return [str(name) for name in ((names,) if isinstance(names, str) else names)]

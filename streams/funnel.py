@@ -211,7 +211,9 @@ class FunnelProbes(SinkProbes):
     def __init__(self, loop: DeliveryLoop, keeper: FunnelKeeper) -> None:
         super().__init__(loop)
         self._keeper = keeper
-        self._shown = Exposition(FUNNEL, lambda: FunnelView(loop.status(), keeper.numbers(), keeper.rows()))
+        self._shown = Exposition(
+            FUNNEL, lambda: FunnelView(loop.status(), keeper.numbers(), keeper.rows(), self.ready().ok)
+        )
 
     def ready(self) -> Answer:
         """Whether it folds now what comes."""

@@ -1,65 +1,59 @@
-"""Every metric by name, with its meaning and where its value is read."""
+"""
+Every metric by name, with its type, its meaning and where its value is read; docs/metrics.md is written from it.
+
+A name ends in its unit, a counter in `_total`; `promtool check metrics` has nothing to say. The dashboard and the alert
+rules in deploy/ use these and no others: a test holds each of their expressions against this file.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
+
+from signals.event import Reason
+from signals.facts import Decision, Note
+from streams.metric import Kind, Metric
+from streams.metric_views import (
+    FunnelView,
+    WorkerView,
+    counted,
+    lag_by_topic,
+    left_to_recover,
+    shares,
+    time_to_value,
+    watermarks,
+)
+from streams.metrics import RELOADS
 
 if TYPE_CHECKING:
-    # Not at run time: a sink must not carry Faust.
-    from signals.config import Config
-    from signals.funnel_numbers import Funnel, Share
     from sinks.status import SinkStatus
-    from streams.app import Parts
-    from streams.tables import StateTable
 
-T = TypeVar("T")
-# One value, or one for each value of the label.
-Values = float | Mapping[str, float]
+__all__ = ["FUNNEL", "SINK", "WORKER", "FunnelView", "Kind", "Metric", "WorkerView"]
 
-
-class Kind(StrEnum):
-    """Whether a value only grows while the process lives."""
-
-    COUNTER = "counter"
-    GAUGE = "gauge"
-
-
-@dataclass(frozen=True)
-class Metric(Generic[T]):
-    """
-    One metric.
-
-    Args:
-        read: Reads its value from what is observed, in the thread of the server and only when somebody asks.
-        label: What its values are told apart by; empty for a single value.
-    """
-
-    name: str
-    kind: Kind
-    meaning: str
-    read: Callable[[T], Values]
-    label: str = ""
-
-
-@dataclass(frozen=True)
-class WorkerView:
-    """What the metrics of a worker are read from."""
-
-    parts: Parts
-    config: Config
-
+_READY = "1 while the process does its share as `/ready` says, else 0."
 
 WORKER: tuple[Metric[WorkerView], ...] = (
+    Metric("plg_ready", Kind.GAUGE, _READY, lambda view: int(view.is_ready())),
     Metric(
         "plg_config_info",
         Kind.GAUGE,
         "Always 1; the label is the hash of the config in force.",
-        lambda view: {view.config.hash: 1},
-        "config",
+        lambda view: {view.parts.metrics.config_hash or view.config.hash: 1},
+        ("hash",),
+    ),
+    Metric(
+        "plg_config_reloads_total",
+        Kind.COUNTER,
+        "Changed config files that this process has seen, by what became of them: `applied`, `same` as in force, "
+        "`invalid` (mistakes), `refused` (keys that cannot change while workers run), `older`, `unpublished`.",
+        lambda view: counted(view.parts.metrics.config_reloads, RELOADS),
+        ("outcome",),
+    ),
+    Metric(
+        "plg_config_file_rejected",
+        Kind.GAUGE,
+        "1 while the config file holds something else than what is in force or on its way, else 0.",
+        lambda view: int(view.parts.metrics.config_file_rejected),
     ),
     Metric(
         "plg_events_ingested_total",
@@ -71,8 +65,8 @@ WORKER: tuple[Metric[WorkerView], ...] = (
         "plg_dead_letters_total",
         Kind.COUNTER,
         "Records and firings set aside as dead letters, by reason.",
-        lambda view: _copy(view.parts.metrics.dead_letters),
-        "reason",
+        lambda view: counted(view.parts.metrics.dead_letters, Reason),
+        ("reason",),
     ),
     Metric(
         "plg_records_applied_total",
@@ -82,7 +76,7 @@ WORKER: tuple[Metric[WorkerView], ...] = (
             "users": view.parts.metrics.user_records,
             "workspaces": view.parts.metrics.workspace_records,
         },
-        "step",
+        ("step",),
     ),
     Metric(
         "plg_facts_total",
@@ -94,36 +88,43 @@ WORKER: tuple[Metric[WorkerView], ...] = (
         "plg_signals_total",
         Kind.COUNTER,
         "Signals sent, by name.",
-        lambda view: _copy(view.parts.metrics.signals),
-        "signal",
+        lambda view: counted(view.parts.metrics.signals, view.signals),
+        ("signal",),
     ),
     Metric(
         "plg_alerts_total",
         Kind.COUNTER,
         "Alerts sent, by the signal that opened them.",
-        lambda view: _copy(view.parts.metrics.alerts),
-        "signal",
+        lambda view: counted(view.parts.metrics.alerts, view.signals),
+        ("signal",),
     ),
     Metric(
         "plg_verdicts_total",
         Kind.COUNTER,
         "Decisions of policy, waiting ones included, by verdict.",
-        lambda view: _copy(view.parts.metrics.verdicts),
-        "verdict",
+        lambda view: counted(view.parts.metrics.verdicts, Decision),
+        ("verdict",),
     ),
     Metric(
         "plg_notes_total",
         Kind.COUNTER,
         "What the steps noticed about records (repeated, duplicate, ambiguous and so on), by note.",
-        lambda view: _copy(view.parts.metrics.notes),
-        "note",
+        lambda view: counted(view.parts.metrics.notes, Note),
+        ("note",),
+    ),
+    Metric(
+        "plg_fence_skipped_total",
+        Kind.COUNTER,
+        "Records that a fence kept out because they had been applied before, by step; some after each restart.",
+        lambda view: counted(view.parts.metrics.fenced, ("users", "workspaces")),
+        ("step",),
     ),
     Metric(
         "plg_rule_errors_total",
         Kind.COUNTER,
         "Rules that raised an exception, by rule; each is a defect.",
-        lambda view: _copy(view.parts.metrics.rule_errors),
-        "rule",
+        lambda view: counted(view.parts.metrics.rule_errors, view.signals),
+        ("rule",),
     ),
     Metric(
         "plg_checkpoints_total",
@@ -133,46 +134,66 @@ WORKER: tuple[Metric[WorkerView], ...] = (
     ),
     Metric(
         "plg_checkpoint_duration_seconds",
+        Kind.HISTOGRAM,
+        "From the barrier of a checkpoint to its commit.",
+        lambda view: view.parts.metrics.checkpoint_waits,
+    ),
+    Metric(
+        "plg_alert_latency_seconds",
+        Kind.HISTOGRAM,
+        "From the moment at which a new alert was due (its event's time, or the end of what it waited for) until it "
+        "was sent to its topic; counted with `clock: wall` only.",
+        lambda view: view.parts.metrics.alert_waits,
+    ),
+    Metric(
+        "plg_watermark_timestamp_seconds",
         Kind.GAUGE,
-        "From the barrier of the last checkpoint to its commit.",
-        lambda view: view.parts.metrics.checkpoint_s,
+        "Up to where time has passed for silent subjects, Unix seconds: the newest tick of the partition that is "
+        "furthest behind, by table.",
+        watermarks,
+        ("table",),
     ),
     Metric(
         "plg_lag_records",
         Kind.GAUGE,
         "Records waiting in this worker's partitions of an input log, by topic; sum over the workers.",
-        lambda view: _lag_by_topic(view.parts),
-        "topic",
+        lag_by_topic,
+        ("topic",),
     ),
     Metric(
         "plg_partitions_assigned",
         Kind.GAUGE,
         "Partitions that the group has given to this worker, by input topic.",
         lambda view: Counter(tp.topic for tp in view.parts.consumer.waiting()),
-        "topic",
+        ("topic",),
     ),
     Metric(
         "plg_partitions_recovered",
         Kind.GAUGE,
         "Partitions whose states have been read back from the changelog, by table.",
-        lambda view: {table.name: len(table.recovered) for table in _tables(view.parts)},
-        "table",
+        lambda view: {table.name: len(table.recovered) for table in view.tables},
+        ("table",),
     ),
     Metric(
         "plg_records_restored_total",
         Kind.COUNTER,
         "Records read back from the changelog: a recovery moves while this grows, by table.",
-        lambda view: {table.name: table.restored for table in _tables(view.parts)},
-        "table",
+        lambda view: {table.name: table.restored for table in view.tables},
+        ("table",),
+    ),
+    Metric(
+        "plg_recovery_remaining_records",
+        Kind.GAUGE,
+        "Records of the changelog that are still to be read back, by table; 0 when the recovery is over.",
+        left_to_recover,
+        ("table",),
     ),
     Metric(
         "plg_subjects",
         Kind.GAUGE,
         "Subjects whose state this worker holds, by table.",
-        lambda view: {
-            table.name: sum(len(shard) for shard in list(table.shards.values())) for table in _tables(view.parts)
-        },
-        "table",
+        lambda view: {table.name: sum(len(shard) for shard in list(table.shards.values())) for table in view.tables},
+        ("table",),
     ),
     Metric(
         "plg_sends_unacknowledged",
@@ -195,68 +216,81 @@ WORKER: tuple[Metric[WorkerView], ...] = (
 )
 
 SINK: tuple[Metric[SinkStatus], ...] = (
+    Metric("plg_ready", Kind.GAUGE, _READY, lambda status: int(status.is_member and not status.is_waiting)),
     Metric(
         "plg_sink_delivered_total",
         Kind.COUNTER,
         "Records that the sink's other end has taken.",
         lambda status: {status.sink: status.delivered},
-        "sink",
+        ("sink",),
     ),
     Metric(
         "plg_sink_parked_total",
         Kind.COUNTER,
         "Records refused for good, now dead letters.",
         lambda status: {status.sink: status.parked},
-        "sink",
+        ("sink",),
+    ),
+    Metric(
+        "plg_sink_refusals_total",
+        Kind.COUNTER,
+        "The same by reason, as on `plg.dead-letters`.",
+        lambda status: {(status.sink, reason): float(count) for reason, count in status.refusals.items()},
+        ("sink", "reason"),
     ),
     Metric(
         "plg_sink_outages_total",
         Kind.COUNTER,
         "Times the other end was unavailable.",
         lambda status: {status.sink: status.outages},
-        "sink",
+        ("sink",),
     ),
     Metric(
         "plg_sink_waiting",
         Kind.GAUGE,
         "1 during an outage, else 0.",
         lambda status: {status.sink: int(status.is_waiting)},
-        "sink",
+        ("sink",),
     ),
     Metric(
         "plg_sink_outage_age_seconds",
         Kind.GAUGE,
         "How long the present outage has lasted, 0 without one.",
         lambda status: {status.sink: status.outage_age_s},
-        "sink",
+        ("sink",),
     ),
     Metric(
         "plg_sink_records_in_hand",
         Kind.GAUGE,
         "Records read and neither delivered nor parked yet.",
         lambda status: {status.sink: status.in_hand},
-        "sink",
+        ("sink",),
+    ),
+    Metric(
+        "plg_sink_queue_age_seconds",
+        Kind.GAUGE,
+        "How long the oldest record in hand has waited since it was sent; 0 without one.",
+        lambda status: {status.sink: status.oldest_s},
+        ("sink",),
+    ),
+    Metric(
+        "plg_sink_alert_latency_seconds",
+        Kind.HISTOGRAM,
+        "From when an alert was sent to its topic until the other end had it.",
+        lambda status: {status.sink: status.alert_waits},
+        ("sink",),
     ),
     Metric(
         "plg_sink_partitions_assigned",
         Kind.GAUGE,
         "Partitions that the group has given to this sink.",
         lambda status: {status.sink: status.partitions},
-        "sink",
+        ("sink",),
     ),
 )
 
-
-@dataclass(frozen=True)
-class FunnelView:
-    """What the metrics of the funnel's process are read from."""
-
-    status: SinkStatus
-    numbers: Funnel
-    rows: Mapping[str, int]
-
-
 FUNNEL: tuple[Metric[FunnelView], ...] = (
+    Metric("plg_ready", Kind.GAUGE, _READY, lambda view: int(view.is_ready)),
     Metric(
         "plg_funnel_records_total",
         Kind.COUNTER,
@@ -275,7 +309,9 @@ FUNNEL: tuple[Metric[FunnelView], ...] = (
         "1 while it cannot keep its rows or another process has a part of the partitions, else 0.",
         lambda view: int(view.status.is_waiting),
     ),
-    Metric("plg_funnel_rows", Kind.GAUGE, "Rows that it holds, by what they are about.", lambda view: view.rows, "of"),
+    Metric(
+        "plg_funnel_rows", Kind.GAUGE, "Rows that it holds, by what they are about.", lambda view: view.rows, ("of",)
+    ),
     Metric(
         "plg_funnel_users",
         Kind.GAUGE,
@@ -293,42 +329,42 @@ FUNNEL: tuple[Metric[FunnelView], ...] = (
         Kind.GAUGE,
         "Shares and means of those whose time is over, by metric (docs/funnel.md).",
         lambda view: {name: one.mature.share for name, one in shares(view.numbers) if one.mature.share is not None},
-        "metric",
+        ("metric",),
     ),
     Metric(
         "plg_funnel_share_immature",
         Kind.GAUGE,
         "The same of those who may still get there: a lower bound.",
         lambda view: {name: one.immature.share for name, one in shares(view.numbers) if one.immature.share is not None},
-        "metric",
+        ("metric",),
     ),
     Metric(
         "plg_funnel_entered",
         Kind.GAUGE,
         "How many the mature share is of, by metric.",
         lambda view: {name: one.mature.entered for name, one in shares(view.numbers)},
-        "metric",
+        ("metric",),
     ),
     Metric(
         "plg_funnel_time_to_value_p50_seconds",
         Kind.GAUGE,
         "Median time to value of those who signed up at least 30 days ago, by target in seconds.",
-        lambda view: _targets(view.numbers, 50),
-        "target",
+        lambda view: time_to_value(view.numbers, 50),
+        ("target",),
     ),
     Metric(
         "plg_funnel_time_to_value_p90_seconds",
         Kind.GAUGE,
         "The time that 90 % of them did not exceed.",
-        lambda view: _targets(view.numbers, 90),
-        "target",
+        lambda view: time_to_value(view.numbers, 90),
+        ("target",),
     ),
     Metric(
         "plg_funnel_mrr",
         Kind.GAUGE,
         "Monthly recurring revenue by currency; currencies are never added up.",
         lambda view: {name: revenue.mrr for name, revenue in view.numbers.revenue.items()},
-        "currency",
+        ("currency",),
     ),
     Metric(
         "plg_funnel_net_dollar_retention",
@@ -340,7 +376,7 @@ FUNNEL: tuple[Metric[FunnelView], ...] = (
             for period, kept in revenue.retention.items()
             if kept.net is not None
         },
-        "over",
+        ("over",),
     ),
     Metric(
         "plg_funnel_alerts_before_activation",
@@ -349,44 +385,3 @@ FUNNEL: tuple[Metric[FunnelView], ...] = (
         lambda view: view.numbers.alerts.overlay.before_activation - view.numbers.alerts.overlay.allowed,
     ),
 )
-
-
-def shares(numbers: Funnel) -> Iterator[tuple[str, Share]]:
-    """Every share of the funnel under the name that its metrics have."""
-    groups = {
-        "user_stage": numbers.user_stages,
-        "workspace_stage": numbers.workspace_stages,
-        "activation": numbers.activation,
-        "retention": numbers.retention,
-        "free_to_paid": numbers.free_to_paid,
-        "virality": numbers.virality,
-    }
-    for group, found in groups.items():
-        for name, share in found.items():
-            yield f"{group}_{name}", share
-    yield "alerts_converted", numbers.alerts.converted
-
-
-def _targets(numbers: Funnel, percent: int) -> dict[str, float]:
-    found = {}
-    for segment in numbers.time_to_value:
-        value = segment.mature.p50 if percent == 50 else segment.mature.p90  # noqa: PLR2004  # the two that there are
-        if value is not None:
-            found[f"{segment.target:g}"] = value
-    return found
-
-
-def _copy(counter: Mapping[str, int]) -> dict[str, float]:
-    # In one go: the loop's thread may add a name meanwhile.
-    return dict(counter)
-
-
-def _tables(parts: Parts) -> Iterable[StateTable]:  # type: ignore[type-arg]  # of either state
-    return parts.users, parts.workspaces
-
-
-def _lag_by_topic(parts: Parts) -> dict[str, float]:
-    lag: Counter[str] = Counter()
-    for tp, records in parts.consumer.waiting().items():
-        lag[tp.topic] += records or 0
-    return dict(lag)

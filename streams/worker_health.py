@@ -31,7 +31,7 @@ class WorkerProbes:
         self._parts = parts
         self._max_lag = settings.ready_max_lag
         self._turns = turns
-        view = WorkerView(parts, config)
+        view = WorkerView(parts, config, lambda: self.ready().ok)
         self._exposition = Exposition(WORKER, lambda: view)
         self.is_stopping = False
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.certificates import CertificatesMissingError, make_certificates
 from tests.docker_engine import ServerMissingError
+from tests.prometheus import PrometheusMissingError, judge, program
 from tests.secured import secured_kafka, secured_redis
 from tests.servers import find_kafka, find_redis
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.certificates import Certificates
+    from tests.prometheus import Judged
     from tests.secured import SecuredKafka, SecuredRedis
     from tests.servers import KafkaServer, RedisServer
 
@@ -27,7 +29,7 @@ _MARKERS = (
 )
 _SERVER_FIXTURES = {"kafka", "redis_server", "own_redis", "locked_kafka", "locked_redis"}
 _REQUIRE = "PLG_TEST_REQUIRE"
-_REQUIREMENTS = {"apache-kafka", "real-redis"}
+_REQUIREMENTS = {"apache-kafka", "real-redis", "promtool"}
 _NOTES = pytest.StashKey[list[str]]()
 _NO_SUCH_SERVER = 3
 
@@ -117,6 +119,18 @@ def locked_redis(request: pytest.FixtureRequest, certificates: Certificates) -> 
         except ServerMissingError as error:
             _left_out(request.config, str(error))
         yield server
+
+
+@pytest.fixture(scope="session")
+def judged(request: pytest.FixtureRequest) -> Callable[..., Judged]:
+    """Prometheus' own judge; tests that need it are left out, and it is said so, where it cannot be had."""
+    try:
+        program("promtool")
+    except PrometheusMissingError as error:
+        _require("promtool", fulfilled=False, found=str(error))
+        _note(request.config, f"LEFT OUT, the tests of metrics, dashboard and alert rules: {error}")
+        pytest.skip(str(error))
+    return judge
 
 
 @pytest.fixture

@@ -36,6 +36,25 @@ def test_links_lead_somewhere(document: str) -> None:
     assert [link for link in links if not ((ROOT / document).parent / link).exists()] == []
 
 
+def headings(text: str) -> set[str]:
+    """The anchors that a page has, as GitHub makes them of its headings."""
+    plain = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE))
+    return {heading.strip().replace(" ", "-") for heading in plain}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_into_a_page_lead_to_a_heading_of_it(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+
+    dead = []
+    for link in re.findall(r"\]\(([^)]*#[^)]+)\)", text):
+        page, _, anchor = link.partition("#")
+        path = (ROOT / document).parent / page if page else ROOT / document
+        if "://" not in link and path.suffix == ".md" and anchor not in headings(path.read_text(encoding="utf-8")):
+            dead.append(link)
+    assert dead == []
+
+
 @pytest.mark.parametrize("name", sorted(set(PUBLIC_NAMES)))
 def test_public_name_is_in_the_contract_page(name: str) -> None:
     assert name in CONTRACT

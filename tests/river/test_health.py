@@ -72,12 +72,17 @@ def test_a_worker_is_ready_once_its_states_are_back_and_counts_what_went_through
         _check_sink(made, own_redis)
 
 
+def happened(counts: dict[str, float]) -> dict[str, float]:
+    """The counts that are not 0."""
+    return {name: count for name, count in counts.items() if count}
+
+
 def _check_metrics_of_worker(made: River, found: dict[str, dict[str, float]], sent: int) -> None:
     signals = [signal for signal in made.read_json(made.topics.signals) if signal["kind"] != "measure"]
     verdicts = made.read_json(made.topics.verdicts)
     assert found["plg_events_ingested_total"] == {"": sent}
-    assert found["plg_dead_letters_total"] == {"invalid_json": 1}
-    assert found["plg_signals_total"] == {
+    assert happened(found["plg_dead_letters_total"]) == {"invalid_json": 1}
+    assert happened(found["plg_signals_total"]) == {
         name: sum(signal["signal"] == name for signal in signals) for name in {signal["signal"] for signal in signals}
     }
     assert sum(found["plg_alerts_total"].values()) == len(made.read(made.topics.alerts)) > 0

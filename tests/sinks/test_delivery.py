@@ -22,7 +22,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from sinks.base import Delivery, Refused, Unavailable
-from sinks.delivery import BrokerUnreachable, DeliveryReport, run_delivery
+from sinks.delivery import BrokerUnreachable, DeliveryLoop, DeliveryReport, run_delivery
 from sinks.redis import RedisSink
 
 if TYPE_CHECKING:
@@ -246,6 +246,27 @@ def test_refused_record_is_parked_with_its_story_and_the_next_goes_on(river: Riv
         "version": b"1",
     }
     assert (report.delivered, report.parked, river.committed("collecting")) == (2, 1, 3)
+
+
+def test_status_tells_how_long_records_wait_and_what_was_refused(river: River) -> None:
+    sink, stop = Collecting(is_open=False), threading.Event()
+    river.send(b"1", b"refuse", ago_s=100)
+    loop = DeliveryLoop(sink, river.bootstrap, river.prefix, OPTIONS, stop)
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    try:
+        eventually(lambda: loop.status().is_waiting, "the outage")
+        waiting = loop.status()
+        sink.open.set()
+        eventually(lambda: loop.status().parked and not loop.status().in_hand, "the record that is refused")
+        after = loop.status()
+    finally:
+        stop.set()
+        thread.join(15)
+
+    assert 100 <= waiting.oldest_s < 160
+    assert (after.oldest_s, after.refusals) == (0, {"not_mine": 1})
+    assert (sum(after.alert_waits.counts), after.alert_waits.total_s >= 100) == (1, True)
 
 
 @pytest.mark.apache_kafka  # the embedded broker creates a topic that is missing

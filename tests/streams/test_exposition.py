@@ -1,9 +1,9 @@
-"""The metrics as Prometheus reads them: names by its rules, values from the parts, each in the document."""
+"""The metrics as Prometheus reads them: names by its rules, values from the parts."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,19 +12,25 @@ from faust.types import TP
 
 from signals.config import Config
 from signals.event import Reason
+from signals.facts import Decision, Note
+from signals.thresholds import Signals
+from sinks.durations import Durations
 from sinks.status import SinkStatus
 from streams.exposition import Exposition
 from streams.metric_catalogue import FUNNEL, SINK, WORKER, FunnelView, Kind, Metric, WorkerView
-from streams.metrics import Metrics
+from streams.metrics import RELOADS, Metrics
+from tests.prometheus import Judged
 from tests.signals.builders import day
 from tests.signals.test_funnel import funnel, revenue, signal
 from tests.streams.asking import samples
 
-OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
+PROCESSES: dict[str, tuple[Metric[Any], ...]] = {"worker": WORKER, "sink": SINK, "funnel": FUNNEL}
 ALL: tuple[Metric[Any], ...] = (*WORKER, *SINK, *FUNNEL)
 # Prometheus: a name ends in its unit, a counter in _total.
 UNITS = ("_seconds", "_records", "_info")
 COUNTS_OF_THINGS = {
+    "plg_ready",
+    "plg_config_file_rejected",
     "plg_partitions_assigned",
     "plg_partitions_recovered",
     "plg_subjects",
@@ -45,14 +51,29 @@ COUNTS_OF_THINGS = {
 }
 
 
+class Shard(list[str]):
+    """The subjects of a partition, and its newest tick."""
+
+    def __init__(self, subjects: list[str], tick: int) -> None:
+        super().__init__(subjects)
+        self.fence = SimpleNamespace(tick=tick)
+
+
 def parts(waiting: dict[TP, int | None] | None = None) -> Any:
-    def table(name: str, shards: dict[int, list[str]]) -> SimpleNamespace:
-        return SimpleNamespace(name=name, shards=shards, recovered=set(shards), restored=10 * len(shards))
+    def table(name: str, shards: dict[int, Shard]) -> SimpleNamespace:
+        return SimpleNamespace(
+            name=name,
+            shards=shards,
+            recovered=set(shards),
+            restored=10 * len(shards),
+            changelog_topic_name=f"plg-{name}-changelog",
+        )
 
     return SimpleNamespace(
         metrics=Metrics(),
-        users=table("users", {0: ["u1", "u2"], 1: ["u3"]}),
-        workspaces=table("workspaces", {0: ["w1"]}),
+        users=table("users", {0: Shard(["u1", "u2"], tick=9_000), 1: Shard(["u3"], tick=7_500)}),
+        workspaces=table("workspaces", {0: Shard(["w1"], tick=0)}),
+        app=SimpleNamespace(tables=SimpleNamespace(recovery=SimpleNamespace(active_highwaters={}, active_offsets={}))),
         outbox=SimpleNamespace(outstanding=4, oldest_unacked_s=lambda: 1.5),
         consumer=SimpleNamespace(waiting=lambda: waiting or {}, heartbeat_age_s=lambda: 0.25),
     )
@@ -68,7 +89,9 @@ def test_a_worker_that_has_done_nothing_has_every_number_at_zero() -> None:
 
     assert found["plg_events_ingested_total"] == {"": 0}
     assert found["plg_records_applied_total"] == {"users": 0, "workspaces": 0}
-    assert found["plg_checkpoint_duration_seconds"] == {"": 0}
+    assert found["plg_checkpoint_duration_seconds_count"] == {"": 0}
+    assert found["plg_signals_total"] == dict.fromkeys(Signals.model_fields, 0)
+    assert found["plg_ready"] == {"": 0}
 
 
 def test_counts_are_read_when_they_are_asked_for() -> None:
@@ -83,8 +106,73 @@ def test_counts_are_read_when_they_are_asked_for() -> None:
     found = samples(exposition.render()[1])
 
     assert found["plg_events_ingested_total"] == {"": 12}
-    assert found["plg_signals_total"] == {"multi_user": 2}
-    assert found["plg_dead_letters_total"] == {"not_json": 1}
+    assert found["plg_signals_total"] == dict.fromkeys(Signals.model_fields, 0) | {"multi_user": 2}
+    assert found["plg_dead_letters_total"] == dict.fromkeys(map(str, Reason), 0) | {"not_json": 1}
+
+
+def test_what_can_happen_is_shown_before_it_has_happened() -> None:
+    exports = {"rule": "count", "scope": "user", "events": ["Exported"], "threshold": 3, "window": "7d"}
+    config = Config.model_validate({"custom": {"exports": exports | {"kind": "expansion"}}})
+    view = WorkerView(parts(), config)
+
+    found = samples(Exposition(WORKER, lambda: view).render()[1])
+
+    assert found["plg_verdicts_total"].keys() == set(map(str, Decision))
+    assert found["plg_notes_total"].keys() == set(map(str, Note))
+    assert found["plg_rule_errors_total"].keys() == {*Signals.model_fields, "exports"}
+    assert found["plg_fence_skipped_total"] == {"users": 0, "workspaces": 0}
+    assert found["plg_config_reloads_total"] == dict.fromkeys(RELOADS, 0)
+
+
+def test_durations_are_counted_up_to_each_bound() -> None:
+    made = parts()
+    made.metrics.checkpoint_waits = Durations((0.1, 1.0))
+    for seconds in (0.1, 0.2, 5.0, -1.0):
+        made.metrics.checkpoint_waits.observe(seconds)
+
+    found = rendered(made)
+
+    assert found["plg_checkpoint_duration_seconds_bucket"] == {"0.1": 2, "1.0": 3, "+Inf": 4}
+    assert found["plg_checkpoint_duration_seconds_count"] == {"": 4}
+    assert found["plg_checkpoint_duration_seconds_sum"] == {"": pytest.approx(5.3)}
+
+
+def test_the_config_in_force_is_the_one_that_was_noted_last() -> None:
+    made = parts()
+    made.metrics.note_reload("invalid")
+    made.metrics.note_reload("applied", "0123456789ab")
+    made.metrics.note_reload("refused")
+
+    found = rendered(made)
+
+    assert found["plg_config_info"] == {"0123456789ab": 1}
+    assert found["plg_config_reloads_total"] == dict.fromkeys(RELOADS, 0) | {"applied": 1, "invalid": 1, "refused": 1}
+    assert found["plg_config_file_rejected"] == {"": 1}
+
+
+def test_a_file_put_back_to_what_is_in_force_is_rejected_no_longer() -> None:
+    made = parts()
+    made.metrics.note_reload("invalid")
+    made.metrics.note_reload("same")
+
+    assert rendered(made)["plg_config_file_rejected"] == {"": 0}
+
+
+def test_what_is_left_of_a_recovery_is_counted_for_partitions_that_are_not_back_yet() -> None:
+    made = parts()
+    recovery = made.app.tables.recovery
+    users = [TP("plg-users-changelog", number) for number in range(3)]
+    recovery.active_highwaters.update({users[0]: 100, users[2]: 50, TP("plg-workspaces-changelog", 1): 8})
+    recovery.active_offsets.update({users[0]: 10, users[2]: 20, TP("plg-workspaces-changelog", 1): -1})
+
+    found = rendered(made)
+
+    # Partition 0 of the users is recovered: what Faust noted of it is over.
+    assert found["plg_recovery_remaining_records"] == {"users": 30, "workspaces": 9}
+
+
+def test_time_stands_where_the_partition_furthest_behind_stands() -> None:
+    assert rendered(parts())["plg_watermark_timestamp_seconds"] == {"users": 7.5}
 
 
 def test_lag_and_partitions_are_by_topic() -> None:
@@ -105,17 +193,25 @@ def test_tables_and_sends_are_read_from_the_parts() -> None:
 
 
 def test_a_sink_says_what_it_has_done_and_whether_it_waits() -> None:
-    status = SinkStatus("redis", 0.1, True, 3, 2, 40, 1, 2, True, 8.5)
+    waits = Durations((1.0,))
+    waits.observe(0.5)
+    status = SinkStatus("redis", 0.1, True, 3, 2, 40, 1, 2, True, 8.5, 12.5, {"bad_alert": 1}, waits)
 
     found = samples(Exposition(SINK, lambda: status).render()[1])
 
     assert {name: values for name, values in found.items() if name.startswith("plg_")} == {
+        "plg_ready": {"": 0},
         "plg_sink_delivered_total": {"redis": 40},
         "plg_sink_parked_total": {"redis": 1},
+        "plg_sink_refusals_total": {"bad_alertredis": 1},
         "plg_sink_outages_total": {"redis": 2},
         "plg_sink_waiting": {"redis": 1},
         "plg_sink_outage_age_seconds": {"redis": 8.5},
         "plg_sink_records_in_hand": {"redis": 2},
+        "plg_sink_queue_age_seconds": {"redis": 12.5},
+        "plg_sink_alert_latency_seconds_bucket": {"1.0redis": 1, "+Infredis": 1},
+        "plg_sink_alert_latency_seconds_count": {"redis": 1},
+        "plg_sink_alert_latency_seconds_sum": {"redis": 0.5},
         "plg_sink_partitions_assigned": {"redis": 3},
     }
 
@@ -149,17 +245,49 @@ def test_the_funnel_shows_what_is_mature_apart_from_what_may_still_grow() -> Non
 
 
 @pytest.mark.parametrize("metric", ALL, ids=lambda metric: metric.name)
-def test_a_name_follows_the_rules_and_stands_in_the_document_with_its_meaning(metric: Metric[Any]) -> None:
+def test_a_name_follows_the_rules(metric: Metric[Any]) -> None:
     assert re.fullmatch(r"plg_[a-z0-9_]+", metric.name)
     assert metric.name.endswith("_total") == (metric.kind is Kind.COUNTER)
     if metric.kind is Kind.GAUGE:
         assert metric.name.endswith(UNITS) or metric.name in COUNTS_OF_THINGS
-    label = f"`{metric.label}`" if metric.label else ""
-    row = f"| `{metric.name}` | {metric.kind.value} | {label} | {metric.meaning} |"
-    assert row in OPERATIONS.read_text(encoding="utf-8").splitlines()
+    if metric.kind is Kind.HISTOGRAM:
+        assert metric.name.endswith("_seconds")
 
 
-def test_no_name_is_used_twice() -> None:
-    names = [metric.name for metric in ALL]
+@pytest.mark.parametrize("process", PROCESSES)
+def test_no_name_is_used_twice_by_a_process(process: str) -> None:
+    names = [metric.name for metric in PROCESSES[process]]
 
     assert len(names) == len(set(names))
+
+
+def test_one_name_means_one_thing_whichever_process_shows_it() -> None:
+    means = {(metric.name, metric.kind, metric.labels, metric.meaning) for metric in ALL}
+
+    assert len(means) == len({metric.name for metric in ALL})
+
+
+def page_of(process: str) -> str:
+    """What a process shows, with a value of every metric."""
+    made = parts({TP("events", 0): 5})
+    made.metrics.note_reload("applied", "0123456789ab")
+    status = SinkStatus("redis", 0.1, True, 3, 2, 40, 1, 2, True, 8.5, 12.5, {"bad_alert": 1}, Durations())
+    numbers = funnel(signal("signed_up", day(1), "ann"), revenue(day(2), 100, 0), now=day(60))
+    view = WorkerView(made, Config())
+    expositions: dict[str, Exposition[Any]] = {
+        "worker": Exposition(WORKER, lambda: view),
+        "sink": Exposition(SINK, lambda: status),
+        "funnel": Exposition(FUNNEL, lambda: FunnelView(status, numbers, {"users": 3})),
+    }
+    return expositions[process].render()[1].decode()
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_promtool_finds_nothing_to_say_about_what_a_process_shows(process: str, judged: Callable[..., Judged]) -> None:
+    assert judged("check", "metrics", stdin=page_of(process)) == Judged(ok=True, said="")
+
+
+def test_promtool_does_say_something_about_a_counter_without_its_suffix(judged: Callable[..., Judged]) -> None:
+    page = "# HELP plg_facts Facts.\n# TYPE plg_facts counter\nplg_facts 3\n"
+
+    assert "_total" in judged("check", "metrics", stdin=page).said
