@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from signals.codec import decode_user_state, decode_workspace_state, encode_state
 from signals.compiled import Engine
 from signals.config import Clock, Config
-from signals.engine import step_user, step_workspace
+from signals.engine import step_users, step_workspaces
 from signals.errors import BadRecord
 from signals.event import Event, Source, Tick
 from signals.facts import Fact, Note, Outputs, Pulse
@@ -64,8 +64,6 @@ class Lane:
         self._on_outputs = on_outputs
         self._on_record = on_record
         self._position = 0
-        self._out = Outputs()
-        self._answers: list[Fact | Pulse] = []
         self._has_news = False
 
     def hear(self, told: Outputs) -> None:
@@ -75,18 +73,12 @@ class Lane:
 
     def take(self, records: Sequence[Fact | Pulse | Tick], now: int) -> None:
         """Apply what one record brought about; what a workspace answers to another one comes last, as it does live."""
-        shard, engine, out = self.shard, self.engine, self._out
-        while True:
-            for record in records:
-                step_workspace(shard, record, self._position, 0, engine, out)
-                self._position += 1
-                if out.verdicts or out.signals or out.alerts or out.facts or out.measures or out.notes or out.errors:
-                    self._answers += out.facts
-                    self.hear(out)
-                    out.clear()
-            if not self._answers:
-                break
-            records, self._answers = self._answers, []
+        while records:
+            begin = self._position
+            self._position = end = begin + len(records)
+            records, news = step_workspaces(self.shard, records, range(begin, end), 0, self.engine)
+            for _, out in news:
+                self.hear(out)
         if self._has_news:
             self._has_news = False
             self._on_record(now)
@@ -109,14 +101,18 @@ class _Users:
         self.engine = engine
         self.shard: Shard[UserState] = Shard(encode_state, decode_user_state)
         self.lanes = lanes
-        self.out = Outputs()
         self.notes: Counter[str] = Counter()
 
-    def tell(self) -> None:
-        """Show every lane what the step has put out beside facts."""
-        self.notes.update([note.value for note in self.out.notes])
+    def step(self, record: Event | Tick, position: int) -> tuple[list[Fact | Pulse], Outputs | None]:
+        """Apply a record, and show every lane what it put out beside facts; gives both."""
+        facts, news = step_users(self.shard, (record,), (position,), 0, self.engine)
+        if not news:
+            return facts, None
+        out = news[0].out
+        self.notes.update([note.value for note in out.notes])
         for lane in self.lanes:
-            lane.hear(self.out)
+            lane.hear(out)
+        return facts, out
 
 
 class _Reading:
@@ -138,24 +134,14 @@ class _Reading:
             self.dead_letters[error.reason] += 1
             return
         for users in self.users:
-            out = users.out
-            step_user(users.shard, event, position, 0, users.engine, out)
-            if (newest is None or event.time > newest) and _DUPLICATE not in out.notes:
+            facts, out = users.step(event, position)
+            if (newest is None or event.time > newest) and (out is None or _DUPLICATE not in out.notes):
                 self.newest = event.time
                 if newest is None:
                     self.started = event.time
-            facts = out.facts
-            has_news = out.signals or out.notes or out.measures or out.errors
-            if has_news:
-                users.tell()
-            elif not facts:
-                continue
-            for lane in users.lanes:
-                lane.take(facts, self.newest or 0)
-            if has_news:
-                out.clear()
-            else:
-                facts.clear()
+            if facts or out is not None:
+                for lane in users.lanes:
+                    lane.take(facts, self.newest or 0)
 
     def finish(self, until: int | None, position: int) -> None:
         """Let time pass up to `until`."""
@@ -164,12 +150,10 @@ class _Reading:
             return
         tick, now = Tick(time), self.newest or 0
         for users in self.users:
-            step_user(users.shard, tick, position, 0, users.engine, users.out)
-            users.tell()
+            facts, _out = users.step(tick, position)
             for lane in users.lanes:
-                lane.take(users.out.facts, now)
+                lane.take(facts, now)
                 lane.take([tick], self.newest or time)
-            users.out.clear()
 
 
 class OnePass:
