@@ -31,6 +31,8 @@ from signals.core_use import count_core, use_name
 from signals.custom_state import move_waits, take_customs_of_user, take_customs_of_workspace
 from signals.event import PASSIVE_ROLES, Event, EventType, Role, Tick
 from signals.facts import Command, CustomMark, Fact, FactKind, Firing, Note, Order, Outputs, Pulse
+from signals.imported import ImportedMember, ImportedWorkspace
+from signals.importing import import_fact, import_member, import_workspace
 from signals.judging import fire_derived, judge_user, judge_workspace
 from signals.measures import tell_measures
 from signals.score import company_of
@@ -42,7 +44,7 @@ from signals.usual import take_pulse, take_usual_event
 from signals.workspace import Change, WorkspaceState, apply_fact
 from signals.workspace_measures import measure_workspace
 
-_OBSERVED, _CARRIED = FactKind.OBSERVED, FactKind.CARRIED
+_OBSERVED, _CARRIED, _IMPORTED = FactKind.OBSERVED, FactKind.CARRIED, FactKind.IMPORTED
 _ASKING = frozenset({FactKind.MOVED, FactKind.ENTERED})
 _GATED, _CORE, _GROUP = Role.FEATURE_GATED, Role.CORE, EventType.GROUP
 _POWER_USER = "power_user"
@@ -67,7 +69,7 @@ __all__ = [
 
 def step_user(  # noqa: C901 - a call less per event
     shard: Shard[UserState],
-    record: Event | Tick,
+    record: Event | Tick | ImportedMember,
     position: int,
     partition: int,
     engine: Engine,
@@ -78,7 +80,7 @@ def step_user(  # noqa: C901 - a call less per event
 
     Args:
         shard: The users of the partition; the record's own user and the fence are changed in place.
-        record: An event or a tick.
+        record: An event, a tick, or what an import says of a member.
         position: Where the record stands in the partition (`codec.position_in_log`).
         partition: Its number: with the position it makes the coordinates of the facts.
         engine: The rules in force.
@@ -90,9 +92,8 @@ def step_user(  # noqa: C901 - a call less per event
     if out is None:
         out = Outputs()
     fence = shard.fence
-    if type(record) is Tick:
-        if _take_tick(shard, record, engine, out):
-            _fire_due_users(shard, record.time, Place(partition, position), engine, out)
+    if type(record) is not Event:
+        _step_user_without_event(shard, record, Place(partition, position), engine, out)
         return out
     key, source = record.subject, record.source
     user = shard.get(key)
@@ -125,9 +126,27 @@ def step_user(  # noqa: C901 - a call less per event
     return out
 
 
+def _step_user_without_event(
+    shard: Shard[UserState], record: Tick | ImportedMember, place: Place, engine: Engine, out: Outputs
+) -> None:
+    if type(record) is Tick:
+        if _take_tick(shard, record, engine, out):
+            _fire_due_users(shard, record.time, place, engine, out)
+        return
+    key, source = record.subject, record.source
+    user = shard.get(key)
+    is_new = shard.fence.admit(_origin_of(source.topic, source.partition), Coordinate(source.offset))
+    if not is_new or (user is not None and place.position <= user.at):
+        out.notes.append(Note.REPEATED)
+        return
+    user = UserState() if user is None else user
+    import_member(user, record, place, engine, out)
+    shard.touch(key, user, place.position)
+
+
 def step_workspace(  # the last one only spares making it anew
     shard: Shard[WorkspaceState],
-    record: Fact | Pulse | Tick | Command,
+    record: Fact | Pulse | Tick | Command | ImportedWorkspace,
     position: int,
     partition: int,
     engine: Engine,
@@ -138,7 +157,7 @@ def step_workspace(  # the last one only spares making it anew
 
     Args:
         shard: The workspaces of the partition; the fact's own workspace and the fence are changed in place.
-        record: A fact, a tick or a command.
+        record: A fact, a tick, a command, or what an import says of a workspace.
         position: Where the record stands in the partition (`codec.position_in_log`).
         partition: Its number: with the position it makes the coordinates of answers to other workspaces.
         engine: The rules in force.
@@ -171,9 +190,17 @@ def step_workspace(  # the last one only spares making it anew
     elif isinstance(record, Fact):
         _apply_to_workspace(workspace, record, Place(partition, position), fence.muted, engine, out)
     else:
-        policy.obey(Case(key, workspace, record.time, record.time, engine, out, fence.muted), record)
+        _obey(Case(key, workspace, record.time, record.time, engine, out, fence.muted), record)
     shard.touch(key, workspace, position)
     return out
+
+
+def _obey(case: Case, record: Command | ImportedWorkspace) -> None:
+    """Do what a person has told, in an order or by an import."""
+    if type(record) is ImportedWorkspace:
+        import_workspace(case, record)
+    else:
+        policy.obey(case, record)
 
 
 @lru_cache(maxsize=4_096)
@@ -181,7 +208,7 @@ def _origin_of(topic: str, partition: int) -> str:
     return f"{topic}:{partition}"
 
 
-def _mute_everywhere(fence: Fence, record: Fact | Pulse | Command) -> None:
+def _mute_everywhere(fence: Fence, record: Fact | Pulse | Command | ImportedWorkspace) -> None:
     # Without a workspace it can only be a command about a signal.
     assert isinstance(record, Command)
     if record.signal is None:
@@ -192,7 +219,7 @@ def _mute_everywhere(fence: Fence, record: Fact | Pulse | Command) -> None:
         fence.muted.pop(record.signal, None)
 
 
-def set_aside_event(shard: Shard[UserState], event: Event, position: int) -> None:
+def set_aside_event(shard: Shard[UserState], event: Event | ImportedMember, position: int) -> None:
     """Pass over an event that the step cannot apply: its place is taken, and its subject marked suspect."""
     source = event.source
     shard.fence.admit(_origin_of(source.topic, source.partition), Coordinate(source.offset))
@@ -201,7 +228,9 @@ def set_aside_event(shard: Shard[UserState], event: Event, position: int) -> Non
     shard.touch(event.subject, user, position)
 
 
-def set_aside_fact(shard: Shard[WorkspaceState], fact: Fact | Pulse | Command, position: int) -> None:
+def set_aside_fact(
+    shard: Shard[WorkspaceState], fact: Fact | Pulse | Command | ImportedWorkspace, position: int
+) -> None:
     """Pass over what the step cannot apply: its place is taken, and its workspace marked suspect."""
     shard.fence.admit(fact.origin, fact.coordinate)
     if fact.workspace_id is None:
@@ -364,6 +393,9 @@ def _apply_to_workspace(  # noqa: C901, PLR0912, PLR0915 - flat: a case is made 
         case = _case(workspace, fact, muted, engine, out)
         policy.receive(case, fact)
         _bound(case)
+        return
+    elif kind is _IMPORTED:
+        import_fact(_case(workspace, fact, muted, engine, out), fact)
         return
     # Most gates are open; that much is seen without a call.
     was_open = workspace.policy.activated_at is not None or policy.is_open(workspace, engine)

@@ -15,6 +15,7 @@ from signals.errors import BadRecord
 from signals.event import Source, Tick
 from signals.facts import Decision, Fact, Note, Outputs, Pulse
 from signals.formats.segment import SegmentDecoder
+from signals.imported import Imported, ImportedMember, ImportedWorkspace
 from signals.shard import Shard
 from signals.user import UserState
 from signals.workspace import WorkspaceState
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from signals.domains import Domains
 
 SignalRecord = dict[str, object]
+# As what they are read from, the records of an import.
+_IMPORT = "import"
 
 
 class _Ledger:
@@ -90,6 +93,7 @@ class Backtest:
         self._users: Shard[UserState] = Shard(encode_state, decode_user_state)
         self._workspaces: Shard[WorkspaceState] = Shard(encode_state, decode_workspace_state)
         self._facts = 0
+        self._imported = 0
         # Lines read, blank ones included: the next line's place in the input.
         self.lines = 0
         # The newest event time so far, of events that are neither duplicates nor dead letters.
@@ -120,10 +124,24 @@ class Backtest:
             self.dead_letters[error.reason] += 1
             return []
         # One origin for all files: their lines are numbered through.
-        out = step_user(self._users, event, offset, 0, self._engine)
+        out = step_user(self._users, event, offset + self._imported, 0, self._engine)
         if Note.DUPLICATE not in out.notes and (self.newest is None or event.time > self.newest):
             self.newest = event.time
         return self._pass_on(out)
+
+    def feed_import(self, record: Imported) -> None:
+        """
+        Apply a record of an import (`ImportRows.records`, `streams.import_file.read_import_file`), before the events.
+
+        It raises nothing, and is no line: lines keep their numbers.
+        """
+        record.source = Source(_IMPORT, 0, self._imported)
+        position = self.lines + self._imported
+        self._imported += 1
+        if type(record) is ImportedMember:
+            self._pass_on(step_user(self._users, record, position, 0, self._engine))
+        else:
+            self._ledger.book(self.newest or 0, *self._step_workspaces([record]))
 
     def finish(self, until: int | None = None) -> list[SignalRecord]:
         """
@@ -136,7 +154,7 @@ class Backtest:
         finished: list[SignalRecord] = []
         if time is not None:
             tick = Tick(time)
-            finished += self._pass_on(step_user(self._users, tick, self.lines, 0, self._engine))
+            finished += self._pass_on(step_user(self._users, tick, self.lines + self._imported, 0, self._engine))
             finished += self._ledger.book(self.newest or time, *self._step_workspaces([tick]))
         return finished + self._ledger.close()
 
@@ -155,9 +173,9 @@ class Backtest:
             return []
         return self._ledger.book(self.newest or 0, out, *self._step_workspaces(out.facts))
 
-    def _step_workspaces(self, records: Iterable[Fact | Pulse | Tick]) -> Iterator[Outputs]:
+    def _step_workspaces(self, records: Iterable[Fact | Pulse | Tick | ImportedWorkspace]) -> Iterator[Outputs]:
         # What a workspace answers to another one goes to the end of the log, as it does live.
-        log: deque[Fact | Pulse | Tick] = deque(records)
+        log: deque[Fact | Pulse | Tick | ImportedWorkspace] = deque(records)
         while log:
             out = step_workspace(self._workspaces, log.popleft(), self._facts, 0, self._engine)
             self._facts += 1

@@ -8,7 +8,20 @@ import typer
 from confluent_kafka import KafkaError, KafkaException
 
 from signals.errors import PlgError
-from streams.commands import config, dlq, explain, funnel, health, orders, rebuild, running, sinks, topics, trying
+from streams.commands import (
+    config,
+    dlq,
+    explain,
+    funnel,
+    health,
+    orders,
+    rebuild,
+    running,
+    seeding,
+    sinks,
+    topics,
+    trying,
+)
 from streams.commands.common import errors
 from streams.settings import read_settings
 
@@ -29,6 +42,7 @@ for command in (running.demo, running.worker, trying.check, trying.replay, tryin
     app.command()(command)
 for order in (orders.mute, orders.unmute, orders.snooze, orders.close):
     app.command()(order)
+app.command("import")(seeding.import_)
 app.command()(health.health)
 app.add_typer(topics.app, name="topics")
 app.add_typer(sinks.app, name="sinks")
