@@ -42,9 +42,9 @@ class FiredState(msgspec.Struct, gc=False):
         last = self.last_fired(signal, key)
         return last is not None and time < last.time + cooldown_ms
 
-    def spend(self, signal: str, key: str = "", low: float | None = None) -> None:
-        """Let a signal count as fired before our eyes, unless it has; `low` as in `Fired`."""
-        self.fired.setdefault(f"{signal}|{key}" if key else signal, Fired(UNSAID, LONG_AGO, low=low))
+    def spend(self, signal: str, key: str = "", end: int | None = None, low: float | None = None) -> None:
+        """Let a signal count as fired, unsaid, unless it has fired; `end` and `low` as in `Fired`."""
+        self.fired.setdefault(f"{signal}|{key}" if key else signal, Fired(UNSAID, LONG_AGO, end, low))
 
     def forget_firings(self, signal: str, keep: int) -> bool:
         """

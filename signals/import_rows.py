@@ -147,9 +147,11 @@ class ImportRows:
                 ImportedWorkspace,
             )
             for member in one.members.values():
-                yield ImportedMember(
-                    workspace_id, member.user_id, self.at, member.email, self._activated.get(member.user_id)
-                )
+                email = member.email
+                if email is not None and not self._config.alerts.show_email:
+                    # The host is all that is asked of it, so the rest of it goes nowhere.
+                    email = "@" + email.rpartition("@")[2]
+                yield ImportedMember(workspace_id, member.user_id, self.at, email, self._activated.get(member.user_id))
 
     def warnings(self) -> list[str]:
         """What is allowed, and may not be what was meant."""

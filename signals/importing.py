@@ -8,6 +8,8 @@ no time (names, addresses, the first activation) an import only fills in what no
 
 from __future__ import annotations
 
+from datetime import timedelta
+from math import ceil
 from typing import TYPE_CHECKING
 
 from signals import policy
@@ -22,6 +24,7 @@ from signals.facts import Decision, Fact, FactKind, Note, Profile, Slot
 from signals.moments import iso
 from signals.score import LEVELS, PQL
 from signals.timers import Timer
+from signals.units import DAY_MS
 from signals.user import STALLED, Membership
 from signals.workspace import learn
 
@@ -33,7 +36,8 @@ if TYPE_CHECKING:
     from signals.telling import Place
     from signals.user import UserState
 
-SECOND_USER, SEAT_LIMIT, ENTERPRISE = "second_user", "seat_limit", "enterprise_domain"
+SECOND_USER, SEAT_LIMIT, SEAT_GROWTH = "second_user", "seat_limit", "seat_growth"
+ENTERPRISE = "enterprise_domain"
 _TEAM = 2
 _OPENED = "an import says that somebody had activated before"
 
@@ -201,6 +205,12 @@ def _settle(case: Case, *, has_moved: bool, has_grown: bool) -> None:
     workspace.imported_at = max(case.time, workspace.imported_at or case.time)
     if workspace.members >= _TEAM:
         workspace.spend(SECOND_USER)
+    growth = engine.config.signals.seat_growth
+    observed_from = case.time if workspace.since is None else workspace.since
+    if observed_from + 2 * growth.window * DAY_MS > case.time:
+        # Who was active before we looked is unknown: the first growth is that over a window after the import.
+        between = max(1, ceil(growth.cooldown / timedelta(days=1)))
+        workspace.spend(SEAT_GROWTH, end=engine.days.day_of(case.time) + 2 * growth.window - between)
     used = workspace.seats_used
     if has_moved and used is not None:
         # Whatever the threshold is: a share at or above it has been reached before, one below arms.

@@ -11,6 +11,7 @@ from signals.errors import PlgError
 from streams.commands import (
     config,
     dlq,
+    doctor,
     explain,
     funnel,
     health,
@@ -43,6 +44,7 @@ for command in (running.demo, running.worker, trying.check, trying.replay, tryin
 for order in (orders.mute, orders.unmute, orders.snooze, orders.close):
     app.command()(order)
 app.command("import")(seeding.import_)
+app.command()(doctor.doctor)
 app.command()(health.health)
 app.add_typer(topics.app, name="topics")
 app.add_typer(sinks.app, name="sinks")

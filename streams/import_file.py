@@ -71,7 +71,8 @@ def read_import_file(path: Path, config: Config, at: int, on_bytes: OnBytes = la
     if rows.mistakes:
         more = rows.mistakes_found - len(rows.mistakes)
         listed = "\n".join(f"{path}: {mistake}" for mistake in rows.mistakes)
-        raise ImportRefused(listed + (f"\n{path}: and {more:,} more; nothing was sent" if more else ""))
+        rest = f"and {more:,} more mistakes; " if more else ""
+        raise ImportRefused(f"{listed}\n{rest}nothing was sent")
     if not len(rows):
         raise ImportRefused(f"{path}: no workspace is in it")
     return rows

@@ -85,6 +85,17 @@ def test_fifth_active_user_of_an_imported_workspace_raises_multi_user() -> None:
     assert names(five) == ["multi_user"]
 
 
+def test_growth_is_told_once_a_whole_window_after_the_import_has_been_seen() -> None:
+    def grown(days: int) -> list[str]:
+        river = River()
+        take(river, *(member(f"u{number}") for number in range(9)))
+        river.feed(event("u0", "acme", on=AT + 14 * 86_400_000))
+        return names(river.feed(*team("acme", 8, AT + days * 86_400_000)))
+
+    assert "seat_growth" not in grown(14)
+    assert "seat_growth" in grown(28)
+
+
 def test_import_places_events_that_name_no_workspace() -> None:
     river = River()
 
