@@ -224,17 +224,20 @@ def _findings(made: Diagnosis, config: Config) -> Iterator[Finding]:
         )
     strange = [name for name in made.formats if name not in _READ_AS_SEGMENT and not name.startswith("no ")]
     if strange and sum(made.formats[name] for name in strange) >= _HAVE * sum(made.formats.values()):
-        then = (
-            "paste `identity` as below and look again; properties are read from `properties`, traits from `traits` only"
-            if made.paths
-            else "docs/contract.md says what is read"
-        )
-        yield Finding(PROBLEM, f"the records look like {strange[0]}, not like Segment's JSON", then)
+        yield _about_format(strange[0], made)
     if not made.events:
         return
     yield from _about_identity(made)
     yield from _about_order(made)
     yield from _about_names(made, config)
+
+
+def _about_format(name: str, made: Diagnosis) -> Finding:
+    only = "properties are read from `properties`, traits from `traits` only"
+    if made.events >= _HAVE * made.records:
+        return Finding(ADVICE, f"the records look like {name} and are read by the paths of `identity`", only)
+    then = f"paste `identity` as below and look again; {only}" if made.paths else "docs/contract.md says what is read"
+    return Finding(PROBLEM, f"the records look like {name}, not like Segment's JSON", then)
 
 
 def _about_identity(made: Diagnosis) -> Iterator[Finding]:

@@ -25,7 +25,7 @@ _MOST = 1e15
 _CURRENCY_CHARS = 3
 
 # The columns of a file and the other names they may have; compared like event names.
-_COLUMNS: Mapping[str, tuple[str, ...]] = {
+COLUMNS: Mapping[str, tuple[str, ...]] = {
     "workspace": ("workspace_id", "group_id", "account", "account_id"),
     "name": ("workspace_name", "account_name"),
     "domain": (),
@@ -117,7 +117,7 @@ class ImportRows:
         Raises:
             Mistake: One is unknown or there twice, or the workspace is missing.
         """
-        found = [_key(name, _COLUMNS) for name in names]
+        found = [_key(name, COLUMNS) for name in names]
         for name in found:
             if found.count(name) > 1:
                 raise Mistake(f"the column {name} is there twice")
@@ -160,7 +160,7 @@ class ImportRows:
     def _column(self, name: str) -> str:
         known = self._columns.get(name)
         if known is None:
-            known = self._columns[name] = _key(name, _COLUMNS)
+            known = self._columns[name] = _key(name, COLUMNS)
         return known
 
     def _add(self, line: int, row: Mapping[str, object]) -> None:

@@ -131,9 +131,12 @@ def _can(what: str, found: tuple[Capability, ...]) -> Iterator[Line]:
     yield _HEAD, f"{what}: {len(able)} of {len(found)} can come from these events"
     if able:
         yield _GOOD, f"  {', '.join(able)}"
+    by_need: dict[tuple[str, ...], list[str]] = {}
     for one in found:
         if not one.can:
-            yield _PLAIN, f"  {one.name}: needs {'; '.join(one.missing)}"
+            by_need.setdefault(one.missing, []).append(one.name)
+    for missing, names in by_need.items():
+        yield _PLAIN, f"  {', '.join(names)}: needs {'; '.join(missing)}"
 
 
 def _shares(counts: Mapping[str, int]) -> str:

@@ -34,7 +34,9 @@ def test_doctor_looks_at_the_bus_and_leaves_no_group_behind(tmp_path: Path, kafk
 
         found = json.loads(ran.stdout)
         assert (found["records"], found["bad"]) == (sent + 1, {"confluent_json": 1})
-        assert found["keyed"]["count"] == found["keyed"]["of"] == sent
+        # Events of a back end have no user to be keyed by.
+        assert found["keyed"]["of"] == sent
+        assert sent > found["keyed"]["count"] > sent * 0.9
         assert found["split_users"]["count"] == 0
         assert found["delay"]["compared"] == sent
         assert ran.returncode == shown.returncode, ran.stderr + shown.stderr
