@@ -36,7 +36,7 @@ SAMPLED, SAMPLE_EVERY = 2_000, 20
 _AHEAD_MS, _HOUR_MS, _DAY_MS = 300_000, 3_600_000, 86_400_000
 # A power of two each; the last is 2^31 seconds.
 _BUCKETS = 32
-_NO_USERS: frozenset[int] = frozenset()
+_ABOUT_MEMBERS = frozenset({Role.MEMBER_JOINED, Role.MEMBER_REMOVED})
 
 
 class Named(msgspec.Struct):
@@ -177,7 +177,8 @@ class Doctor:
             seen.workspace = event.workspace_id
         elif seen.workspace != event.workspace_id:
             seen.has_several = True
-        if source is not None:
+        # What is told about a member stands with the one who told it.
+        if source is not None and _ABOUT_MEMBERS.isdisjoint(event.roles):
             seen.is_split |= seen.partition not in (-1, source.partition)
             seen.partition = source.partition
 

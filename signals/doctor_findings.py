@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from signals.diagnosis import Delay, Diagnosis, Finding, Name, PathFound, Share, Suggestion
-from signals.doctor_names import nearest_role, yaml_line
+from signals.doctor_names import nearest_role, yaml_line, yaml_text
 from signals.doctor_needs import (
     EMAIL,
     MRR,
@@ -150,10 +150,9 @@ def _yaml(config: Config, suggestions: Sequence[Suggestion], paths: Sequence[Pat
     if paths:
         yield "identity:"
         for path in paths:
-            now = getattr(config.identity, path.field)
-            yield f"  {path.field}: [{', '.join((*now, path.path))}]"
-            if path.field == "workspace_id":
-                yield f"  group_workspace_id: [{', '.join((*config.identity.group_workspace_id, path.path))}]"
+            fields = (path.field, "group_workspace_id") if path.field == "workspace_id" else (path.field,)
+            for field in fields:
+                yield f"  {field}: [{', '.join(map(yaml_text, (*getattr(config.identity, field), path.path)))}]"
 
 
 def _paths(doctor: Doctor) -> Iterator[PathFound]:

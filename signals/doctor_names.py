@@ -126,7 +126,11 @@ def yaml_line(role: Role, names: Iterable[str]) -> str:
 def yaml_text(text: str) -> str:
     """A text as YAML takes it, in quotes where it needs them."""
     is_plain = _PLAIN.fullmatch(text) is not None and text.casefold() not in _NO_TEXT
-    return text if is_plain else json.dumps(text, ensure_ascii=False)
+    if is_plain:
+        return text
+    quoted = json.dumps(text, ensure_ascii=False)
+    # What a terminal would obey instead of showing it.
+    return "".join(letter if letter.isprintable() else f"\\U{ord(letter):08x}" for letter in quoted)
 
 
 @cache

@@ -130,8 +130,8 @@ def _scalars(record: Mapping[str, object], above: str, parent: str, depth: int) 
     for number, (key, value) in enumerate(record.items()):
         if number >= _WIDE:
             return
-        if "." in key or len(key) > _WIDE:
-            # No path of the config reaches it.
+        if "." in key or len(key) > _WIDE or not key.isprintable():
+            # No path of the config reaches it, or none that anybody would write.
             continue
         path = f"{above}{key}"
         if isinstance(value, dict):
