@@ -15,6 +15,7 @@ from confluent_kafka import Producer
 from signals.replay import Backtest
 from streams.import_file import read_import_file
 from tests.folding import check_states
+from tests.river.commands import interrupted
 from tests.river.harness import River, river, wait_for
 from tests.river.oracle import reading
 from tests.servers import KafkaServer
@@ -158,3 +159,21 @@ def test_wrong_file_sends_nothing(tmp_path: Path, kafka: KafkaServer, prefix: st
         assert ran.returncode == 2
         assert "line 8: seats: must be a number" in ran.stderr
         assert made.read(made.topics.commands) == []
+
+
+@pytest.mark.timeout(120)
+def test_an_import_that_was_interrupted_is_made_whole_by_the_same_command(
+    tmp_path: Path, kafka: KafkaServer, prefix: str
+) -> None:
+    with river(tmp_path, kafka.address, prefix) as made:
+        rows = "".join(f"acme-{number},u{number}\n" for number in range(30_000))
+        file = written(made, "import.csv", f"workspace,user\n{rows}")
+
+        ran = interrupted(made, "import", str(file), when=lambda: bool(made.read(made.topics.commands)))
+        again = made.plg("import", str(file))
+
+        assert ran.returncode == 130, ran.stderr
+        assert "Traceback" not in ran.stderr, ran.stderr
+        assert again.returncode == 0, again.stderr
+        sent = {message.value() for message in made.read(made.topics.commands)}
+        assert len(sent) == 60_000

@@ -471,3 +471,90 @@ def test_repeated_record_is_passed_over() -> None:
     take(river, one)
 
     assert river.notes == [Note.REPEATED]
+
+
+# -- over random histories
+
+_USERS, _WORKSPACES = ("ann", "bob", "cid", "dan"), ("acme", "globex")
+_ROLES = (
+    (),
+    (Role.CORE,),
+    (Role.SIGNED_UP,),
+    (Role.ACTIVATED,),
+    (Role.INVITE_SENT,),
+    (Role.MEMBER_JOINED,),
+    (Role.MEMBER_REMOVED,),
+    (Role.PLAN_CHANGED,),
+    (Role.USAGE_REPORTED,),
+    (Role.TRIAL_STARTED,),
+)
+_TIMES = st.integers(-40, 40).map(lambda hours: AT + hours * 12 * 3_600_000)
+
+
+@st.composite
+def _events(draw: st.DrawFn) -> Event:
+    made = event(
+        draw(st.sampled_from(_USERS)),
+        draw(st.sampled_from((*_WORKSPACES, None))),
+        on=draw(_TIMES),
+        roles=draw(st.sampled_from(_ROLES)),
+        email=draw(st.sampled_from((None, "x@microsoft.com", "y@our.example", "z@gmail.com"))),
+    )
+    used = draw(st.sampled_from((50, 85, 97, 100)))
+    made.properties = {
+        "plan": draw(st.sampled_from(("free", "team", "business"))),
+        "seats": draw(st.integers(1, 5)),
+        "metric": "calls",
+        "used": used,
+        "limit": 100,
+        "trial_end_date": "2026-04-01",
+    }
+    return made
+
+
+@st.composite
+def _imports(draw: st.DrawFn) -> Imported:
+    at, activated = draw(_TIMES), draw(st.sampled_from((None, day(1))))
+    if draw(st.booleans()):
+        email = draw(st.sampled_from((None, "@microsoft.com", "@our.example")))
+        return member(
+            draw(st.sampled_from(_USERS)), draw(st.sampled_from(_WORKSPACES)), at, email=email, activated_at=activated
+        )
+    return workspace(
+        draw(st.sampled_from(_WORKSPACES)),
+        at,
+        plan=draw(st.sampled_from((None, "free", "team"))),
+        seats=draw(st.sampled_from((None, 1, 3, 5))),
+        domain=draw(st.sampled_from((None, "apple.com"))),
+        activated_at=activated,
+        trial_end=draw(st.sampled_from((None, AT + 30 * 86_400_000))),
+        usage=draw(st.sampled_from(((), (ImportedUsage("calls", 90, 100),)))),
+    )
+
+
+@given(st.lists(_events() | _imports() | _TIMES.map(Tick), max_size=40))
+def test_no_import_into_any_history_raises_anything(happened: list[Event | Imported | Tick]) -> None:
+    river = River(PLANS | ACTIVATION | {"internal": {"domains": ["our.example"]}})
+
+    for one in happened:
+        if isinstance(one, ImportedMember | ImportedWorkspace):
+            take(river, *again((one,)))
+            before = seen_at_all(river)
+            take(river, *again((one,)))
+            assert seen_at_all(river) == before
+        else:
+            river.feed(one)
+    assert all(river.workspace(one).members >= 0 for one in _WORKSPACES if river.workspaces.get(one) is not None)
+    assert all(
+        river.workspace(one).signed_up_members in range(river.workspace(one).members + 1)
+        for one in _WORKSPACES
+        if river.workspaces.get(one) is not None
+    )
+
+
+def seen_at_all(river: River) -> list[bytes]:
+    return [
+        snapshot_json(one, river.workspace(one), river.engine.scoring)
+        for one in _WORKSPACES
+        if river.workspaces.get(one) is not None
+    ]
