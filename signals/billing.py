@@ -96,6 +96,9 @@ class Billing(msgspec.Struct, omit_defaults=True, gc=False):
     seats: Seats | None = None
     usage: dict[str, Usage] = msgspec.field(default_factory=dict)
     mrr: Mrr | None = None
+    # The newest import that named the plan, and the seats: whatever is older has no say, whoever brings it.
+    plan_from: int | None = None
+    seats_from: int | None = None
 
 
 class PlanStep(msgspec.Struct, frozen=True, gc=False):
@@ -213,10 +216,12 @@ def move_plan(billing: Billing, fact: Fact, terms: Terms) -> PlanStep | None:
     is_cancelled = is_billed and _is_cancellation(fact)
     if (name is None and not is_cancelled) or _is_outdated(known, fact.time, is_billed=is_billed):
         return None
+    if billing.plan_from is not None and fact.time < billing.plan_from:
+        return None
     billing.plan = Plan(name, fact.time, is_billed)
     before = known.name if known is not None else None
     is_baseline = known is None and not is_billed
-    if is_baseline or _is_same_plan(before, name):
+    if is_baseline or is_same_plan(before, name):
         return None
     return PlanStep(before, name, terms.is_paying(before), terms.is_paying(name), terms.ranks_between(before, name))
 
@@ -227,6 +232,8 @@ def move_seats(billing: Billing, fact: Fact) -> SeatStep | None:
     count = number((fact.properties if is_billed else fact.traits).get("seats"))
     known = billing.seats
     if count is None or count < 0 or _is_outdated(known, fact.time, is_billed=is_billed):
+        return None
+    if billing.seats_from is not None and fact.time < billing.seats_from:
         return None
     billing.seats = Seats(count, fact.time, is_billed)
     before = known.count if known is not None else None
@@ -325,5 +332,6 @@ def _plan_text(value: Scalar | None) -> str | None:
     return value.strip() if isinstance(value, str) and normal_name(value) else None
 
 
-def _is_same_plan(one: str | None, other: str | None) -> bool:
+def is_same_plan(one: str | None, other: str | None) -> bool:
+    """Whether two names mean one plan: they compare like event names (SIGNALS A22)."""
     return one == other or (one is not None and other is not None and normal_name(one) == normal_name(other))

@@ -2,9 +2,10 @@
 Records and states as bytes: JSON where people may look at a topic, compact msgpack in the changelogs.
 
 What one step sends to one partition of the next at about the same time stands there as one Kafka record, a *bundle*:
-the JSON array of its records, which costs the broker and both clients once what each record cost them before. A tick
-or a command stands alone, without an array. A record's `position` in its log is the bundle's offset and its index there
-as one number, ordered as the records are; nothing of a bundle's bounds, which differ from run to run, goes further.
+the JSON array of its records, which costs the broker and both clients once what each record cost them before. A tick,
+a command or a record of an import stands alone, without an array. A record's `position` in its log is the bundle's
+offset and its index there as one number, ordered as the records are; nothing of a bundle's bounds, which differ from
+run to run, goes further.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import msgspec
 from signals.errors import BrokenLog
 from signals.event import Event, Tick
 from signals.facts import Command, Fact, Pulse
+from signals.imported import ImportedMember, ImportedWorkspace
 from signals.user import UserState
 from signals.workspace import PolicyState, WorkspaceState
 
@@ -24,9 +26,11 @@ _INDEX_BITS = 16
 # Records of one bundle: one call of the loop's, a few milliseconds.
 MAX_BUNDLED = 256
 
-_user_records: msgspec.json.Decoder[list[Event] | Event | Tick] = msgspec.json.Decoder(list[Event] | Event | Tick)
-_fact_records: msgspec.json.Decoder[list[Fact | Pulse] | Fact | Pulse | Tick | Command] = msgspec.json.Decoder(
-    list[Fact | Pulse] | Fact | Pulse | Tick | Command
+_user_records: msgspec.json.Decoder[list[Event] | Event | Tick | ImportedMember] = msgspec.json.Decoder(
+    list[Event] | Event | Tick | ImportedMember
+)
+_fact_records: msgspec.json.Decoder[list[Fact | Pulse] | Fact | Pulse | Tick | Command | ImportedWorkspace] = (
+    msgspec.json.Decoder(list[Fact | Pulse] | Fact | Pulse | Tick | Command | ImportedWorkspace)
 )
 _user_states = msgspec.msgpack.Decoder(UserState)
 _workspace_states = msgspec.msgpack.Decoder(WorkspaceState)
@@ -34,7 +38,9 @@ _json = msgspec.json.Encoder()
 _msgpack = msgspec.msgpack.Encoder()
 
 
-def encode_record(record: Event | Tick | Fact | Pulse | Command) -> bytes:
+def encode_record(
+    record: Event | Tick | Fact | Pulse | Command | ImportedMember | ImportedWorkspace,
+) -> bytes:
     """Write a record of `plg.user-events` or `plg.workspace-facts`."""
     return _json.encode(record)
 
@@ -52,7 +58,7 @@ def position_in_log(offset: int, index: int = 0) -> int:
     return offset << _INDEX_BITS | index
 
 
-def decode_user_records(value: bytes) -> Sequence[Event | Tick]:
+def decode_user_records(value: bytes) -> Sequence[Event | Tick | ImportedMember]:
     """
     Read what one value of `plg.user-events` holds.
 
@@ -63,7 +69,7 @@ def decode_user_records(value: bytes) -> Sequence[Event | Tick]:
     return records if type(records) is list else (records,)  # type: ignore[return-value]  # mypy does not narrow by `type`
 
 
-def decode_fact_records(value: bytes) -> Sequence[Fact | Pulse | Tick | Command]:
+def decode_fact_records(value: bytes) -> Sequence[Fact | Pulse | Tick | Command | ImportedWorkspace]:
     """
     Read what one value of `plg.workspace-facts` holds.
 

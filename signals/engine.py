@@ -33,6 +33,8 @@ from signals.custom_state import move_waits, take_customs_of_user, take_customs_
 from signals.errors import StepError
 from signals.event import PASSIVE_ROLES, Event, EventType, Role, Tick
 from signals.facts import Command, CustomMark, Fact, FactKind, Firing, Note, Order, Outputs, Pulse
+from signals.imported import ImportedMember, ImportedWorkspace
+from signals.importing import import_fact, import_member, import_workspace
 from signals.judging import fire_derived, judge_user, judge_workspace
 from signals.measures import tell_measures
 from signals.score import company_of
@@ -44,11 +46,14 @@ from signals.usual import take_pulse, take_usual_event
 from signals.workspace import NO_CHANGE, Change, WorkspaceState, apply_fact
 from signals.workspace_measures import measure_workspace
 
-_OBSERVED, _CARRIED = FactKind.OBSERVED, FactKind.CARRIED
+_OBSERVED, _CARRIED, _IMPORTED = FactKind.OBSERVED, FactKind.CARRIED, FactKind.IMPORTED
 _ASKING = frozenset({FactKind.MOVED, FactKind.ENTERED})
 _GATED, _CORE, _GROUP = Role.FEATURE_GATED, Role.CORE, EventType.GROUP
 _POWER_USER = "power_user"
 R = TypeVar("R")
+# What stands in the logs of the two steps.
+UserRecord = Event | Tick | ImportedMember
+WorkspaceRecord = Fact | Pulse | Tick | Command | ImportedWorkspace
 
 # What the shell needs of the core, in one place.
 __all__ = [
@@ -85,14 +90,14 @@ class Stepped(NamedTuple, Generic[R]):
 
 
 def step_users(  # noqa: C901, PLR0912, PLR0915 - a call less per event
-    shard: Shard[UserState], records: Sequence[Event | Tick], positions: Sequence[int], partition: int, engine: Engine
-) -> Stepped[Event | Tick]:
+    shard: Shard[UserState], records: Sequence[UserRecord], positions: Sequence[int], partition: int, engine: Engine
+) -> Stepped[UserRecord]:
     """
     Apply records of `plg.user-events` that stand one after the other.
 
     Args:
         shard: The users of the partition; the records' own users and the fence are changed in place.
-        records: Events and ticks.
+        records: Events, ticks, and what an import says of members.
         positions: Where each of them stands in the partition (`codec.position_in_log`).
         partition: Its number: with the position it makes the coordinates of the facts.
         engine: The rules in force.
@@ -105,18 +110,17 @@ def step_users(  # noqa: C901, PLR0912, PLR0915 - a call less per event
     """
     fence, states, dirty, schedule = shard.fence, shard.states, shard.dirty, shard.schedule
     facts: list[Fact | Pulse] = []
-    news: list[News[Event | Tick]] = []
+    news: list[News[UserRecord]] = []
     position = -1
     # The origin of the records at hand, which is mostly that of all: its fence is moved when another one's turn comes.
     topic, number, last = "", -1, -1
     try:
         for position, record in zip(positions, records, strict=True):
-            if type(record) is Tick:
+            if type(record) is not Event:
                 _move_fence(fence, topic, number, last)
                 number = -1
                 out = Outputs()
-                if _take_tick(shard, record, engine, out):
-                    _fire_due_users(shard, record.time, Place(partition, position), engine, out)
+                _step_user_without_event(shard, record, Place(partition, position), engine, out)
                 _collect(record, out, facts, news)
                 continue
             source, user_id = record.source, record.user_id
@@ -181,17 +185,17 @@ def step_users(  # noqa: C901, PLR0912, PLR0915 - a call less per event
 
 def step_workspaces(  # noqa: C901, PLR0912, PLR0915 - a call less per fact
     shard: Shard[WorkspaceState],
-    records: Sequence[Fact | Pulse | Tick | Command],
+    records: Sequence[WorkspaceRecord],
     positions: Sequence[int],
     partition: int,
     engine: Engine,
-) -> Stepped[Fact | Pulse | Tick | Command]:
+) -> Stepped[WorkspaceRecord]:
     """
     Apply records of `plg.workspace-facts` that stand one after the other.
 
     Args:
         shard: The workspaces of the partition; the facts' own workspaces and the fence are changed in place.
-        records: Facts, ticks and commands.
+        records: Facts, ticks, commands, and what an import says of workspaces.
         positions: Where each of them stands in the partition (`codec.position_in_log`).
         partition: Its number: with the position it makes the coordinates of answers to other workspaces.
         engine: The rules in force.
@@ -204,7 +208,7 @@ def step_workspaces(  # noqa: C901, PLR0912, PLR0915 - a call less per fact
     """
     fence, states, dirty, schedule = shard.fence, shard.states, shard.dirty, shard.schedule
     facts: list[Fact | Pulse] = []
-    news: list[News[Fact | Pulse | Tick | Command]] = []
+    news: list[News[WorkspaceRecord]] = []
     out = Outputs()
     position = -1
     # The partition of the users that the records at hand are from, which is mostly that of all, and what it is known to
@@ -266,7 +270,7 @@ def step_workspaces(  # noqa: C901, PLR0912, PLR0915 - a call less per fact
                 _apply_to_workspace(workspace, record, Place(partition, position), fence.muted, engine, out)
                 out = _collected(record, out, facts, news)
             else:
-                policy.obey(Case(key, workspace, record.time, record.time, engine, out, fence.muted), record)
+                _obey(Case(key, workspace, record.time, record.time, engine, out, fence.muted), record)
                 out = _collected(record, out, facts, news)
             # As `shard.touch`.
             workspace.at = position
@@ -281,13 +285,13 @@ def step_workspaces(  # noqa: C901, PLR0912, PLR0915 - a call less per fact
     return Stepped(facts, news)
 
 
-def step_user(shard: Shard[UserState], record: Event | Tick, position: int, partition: int, engine: Engine) -> Outputs:
+def step_user(shard: Shard[UserState], record: UserRecord, position: int, partition: int, engine: Engine) -> Outputs:
     """Apply one record of `plg.user-events`, as `step_users` does; all that it put out in one."""
     return _in_one(step_users(shard, (record,), (position,), partition, engine))
 
 
 def step_workspace(
-    shard: Shard[WorkspaceState], record: Fact | Pulse | Tick | Command, position: int, partition: int, engine: Engine
+    shard: Shard[WorkspaceState], record: WorkspaceRecord, position: int, partition: int, engine: Engine
 ) -> Outputs:
     """Apply one record of `plg.workspace-facts`, as `step_workspaces` does; all that it put out in one."""
     return _in_one(step_workspaces(shard, (record,), (position,), partition, engine))
@@ -325,12 +329,38 @@ def _move_fence(fence: Fence, topic: str, number: int, last: int) -> None:
             fence.origins[origin] = Coordinate(last)
 
 
+def _step_user_without_event(
+    shard: Shard[UserState], record: Tick | ImportedMember, place: Place, engine: Engine, out: Outputs
+) -> None:
+    if type(record) is Tick:
+        if _take_tick(shard, record, engine, out):
+            _fire_due_users(shard, record.time, place, engine, out)
+        return
+    key, source = record.subject, record.source
+    user = shard.get(key)
+    is_new = shard.fence.admit(_origin_of(source.topic, source.partition), Coordinate(source.offset))
+    if not is_new or (user is not None and place.position <= user.at):
+        out.notes.append(Note.REPEATED)
+        return
+    user = UserState() if user is None else user
+    import_member(user, record, place, engine, out)
+    shard.touch(key, user, place.position)
+
+
+def _obey(case: Case, record: Command | ImportedWorkspace) -> None:
+    """Do what a person has told, in an order or by an import."""
+    if type(record) is ImportedWorkspace:
+        import_workspace(case, record)
+    else:
+        policy.obey(case, record)
+
+
 @lru_cache(maxsize=4_096)
 def _origin_of(topic: str, partition: int) -> str:
     return f"{topic}:{partition}"
 
 
-def _mute_everywhere(fence: Fence, record: Fact | Pulse | Command) -> None:
+def _mute_everywhere(fence: Fence, record: Fact | Pulse | Command | ImportedWorkspace) -> None:
     # Without a workspace it can only be a command about a signal.
     assert isinstance(record, Command)
     if record.signal is None:
@@ -341,7 +371,7 @@ def _mute_everywhere(fence: Fence, record: Fact | Pulse | Command) -> None:
         fence.muted.pop(record.signal, None)
 
 
-def set_aside_event(shard: Shard[UserState], event: Event, position: int) -> None:
+def set_aside_event(shard: Shard[UserState], event: Event | ImportedMember, position: int) -> None:
     """Pass over an event that the step cannot apply: its place is taken, and its subject marked suspect."""
     source = event.source
     shard.fence.admit(_origin_of(source.topic, source.partition), Coordinate(source.offset))
@@ -350,7 +380,9 @@ def set_aside_event(shard: Shard[UserState], event: Event, position: int) -> Non
     shard.touch(event.subject, user, position)
 
 
-def set_aside_fact(shard: Shard[WorkspaceState], fact: Fact | Pulse | Command, position: int) -> None:
+def set_aside_fact(
+    shard: Shard[WorkspaceState], fact: Fact | Pulse | Command | ImportedWorkspace, position: int
+) -> None:
     """Pass over what the step cannot apply: its place is taken, and its workspace marked suspect."""
     shard.fence.admit(fact.origin, fact.coordinate)
     if fact.workspace_id is None:
@@ -513,6 +545,9 @@ def _apply_to_workspace(  # noqa: C901, PLR0912, PLR0915 - flat: a case is made 
         case = _case(workspace, fact, muted, engine, out)
         policy.receive(case, fact)
         _bound(case)
+        return
+    elif kind is _IMPORTED:
+        import_fact(_case(workspace, fact, muted, engine, out), fact)
         return
     # Most gates are open; that much is seen without a call.
     was_open = workspace.policy.activated_at is not None or policy.is_open(workspace, engine)

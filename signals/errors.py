@@ -9,7 +9,7 @@ PlgError
 ├── SinkError      of the shell, sinks/base.py: Unavailable (try again later), Refused (park the record)
 └── of the shell, streams/: BrokerUnavailable, TopicsMissing, NothingToRead, ReplayFailed, ReadingFailed,
     BacktestFailed, EmbeddedServerError, DemoFailed, BadPlace, NotSettled, OrderRefused, NotPermitted,
-    UnknownSubject, ExplainRefused: the command says it in one message and ends with 2
+    UnknownSubject, ExplainRefused, ImportRefused, ImportNotSent: the command says it in one message and ends with 2
 """
 
 

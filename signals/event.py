@@ -102,6 +102,7 @@ class Source(msgspec.Struct, frozen=True, array_like=True, gc=False):
     offset: int
 
 
+@final
 class Event(msgspec.Struct, tag="event", tag_field="log", omit_defaults=True, gc=False):
     """
     One thing one user did, in canonical form.

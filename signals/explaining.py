@@ -26,6 +26,7 @@ from signals.explanation import (
     VerdictRead,
 )
 from signals.facts import WAITING, Decision
+from signals.fired import UNSAID
 from signals.known import tell_user, tell_workspace
 from signals.moments import iso
 from signals.rule import DerivedRule, Kind, Scope, UserRule, Why, WorkspaceRule
@@ -155,6 +156,8 @@ def _signals(
             found.setdefault(signal.id, signal)
     told, numbers = list[Told](), {}
     for name_and_key, fired in state.fired.items():
+        if fired.n == UNSAID:
+            continue
         name, _, key = name_and_key.partition("|")
         numbers[signal_identifier(engine.config.prefix, scope, subject, name, key, fired.n)] = name, fired
     for one in found.values():

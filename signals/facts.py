@@ -51,6 +51,8 @@ class FactKind(StrEnum):
     CARRIED = "carried"
     # A timer of a user of the workspace came due: moves no count and no clock.
     FIRED = "fired"
+    # An import says that a user is a member of the workspace: moves counts, no clock, and raises nothing.
+    IMPORTED = "imported"
 
 
 # Looking a member up in its enum costs more than the comparison.

@@ -11,13 +11,17 @@ class Fired(msgspec.Struct, array_like=True, gc=False):
 
     `n` counts them, `time` is the event time of the last in Unix milliseconds. For window signals `end` is the window
     end of the last, and `low` the lowest count among later ends that the ring has forgotten since. For `seat_limit`
-    `low` is the lowest share of the seats in use since the last.
+    `low` is the lowest share of the seats in use since the last. `n` is 0 for what an import has spent (`spend`).
     """
 
     n: int
     time: int
     end: int | None = None
     low: int | float | None = None
+
+
+# Of what would have fired before an import: it is not said, and not said again. Such a moment was long ago.
+UNSAID, LONG_AGO = 0, 0
 
 
 class FiredState(msgspec.Struct, gc=False):
@@ -37,6 +41,10 @@ class FiredState(msgspec.Struct, gc=False):
         """Whether `time` is less than a cooldown after the last firing for a key, or before it (SIGNALS A8)."""
         last = self.last_fired(signal, key)
         return last is not None and time < last.time + cooldown_ms
+
+    def spend(self, signal: str, key: str = "", end: int | None = None, low: float | None = None) -> None:
+        """Let a signal count as fired, unsaid, unless it has fired; `end` and `low` as in `Fired`."""
+        self.fired.setdefault(f"{signal}|{key}" if key else signal, Fired(UNSAID, LONG_AGO, end, low))
 
     def forget_firings(self, signal: str, keep: int) -> bool:
         """

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 from signals.codec import decode_user_state, decode_workspace_state, encode_state
 from signals.compiled import Engine
 from signals.config import Clock, Config
-from signals.engine import step_users, step_workspaces
+from signals.engine import UserRecord, WorkspaceRecord, step_users, step_workspaces
 from signals.errors import BadRecord
 from signals.event import Event, Source, Tick
 from signals.facts import Fact, Note, Outputs, Pulse
 from signals.formats.segment import SegmentDecoder
+from signals.imported import Imported, ImportedWorkspace
 from signals.rule import Scope
 from signals.scoring import Score
 from signals.selling import Alerts, Policy, Route
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 HOT = 20_000
 _LOOK_EVERY = 1_024
 _DUPLICATE = Note.DUPLICATE
+# As what they are read from, the records of an import.
+_IMPORT = "import"
 _CHAMPION_LEFT = "champion_left"
 
 
@@ -71,7 +74,7 @@ class Lane:
         self._has_news = True
         self._on_outputs(told)
 
-    def take(self, records: Sequence[Fact | Pulse | Tick], now: int) -> None:
+    def take(self, records: Sequence[WorkspaceRecord], now: int) -> None:
         """Apply what one record brought about; what a workspace answers to another one comes last, as it does live."""
         while records:
             begin = self._position
@@ -103,7 +106,7 @@ class _Users:
         self.lanes = lanes
         self.notes: Counter[str] = Counter()
 
-    def step(self, record: Event | Tick, position: int) -> tuple[list[Fact | Pulse], Outputs | None]:
+    def step(self, record: UserRecord, position: int) -> tuple[list[Fact | Pulse], Outputs | None]:
         """Apply a record, and show every lane what it put out beside facts; gives both."""
         facts, news = step_users(self.shard, (record,), (position,), 0, self.engine)
         if not news:
@@ -170,6 +173,7 @@ class OnePass:
     def __init__(self, lanes: Sequence[Lane], *, hot: int = HOT) -> None:
         self.lanes = tuple(lanes)
         self.records = 0
+        self._imported = 0
         self._hot = hot
         self._readings: list[_Reading] = []
         for reading in _grouped(lanes, _reading_part):
@@ -187,14 +191,32 @@ class OnePass:
         """
         self.records += 1
         for reading in self._readings:
-            reading.feed(value, source, record_time, self.records)
+            reading.feed(value, source, record_time, self.records + self._imported)
         if not self.records % _LOOK_EVERY:
             self._settle()
+
+    def feed_import(self, record: Imported) -> None:
+        """
+        Apply a record of an import (`ImportRows.records`, `streams.import_file.read_import_file`), before the events.
+
+        It raises nothing, and is none of the records that are counted.
+        """
+        record.source = Source(_IMPORT, 0, self._imported)
+        self._imported += 1
+        for reading in self._readings:
+            for users in reading.users:
+                records: Sequence[WorkspaceRecord]
+                if type(record) is ImportedWorkspace:
+                    records = (record,)
+                else:
+                    records, _out = users.step(record, self.records + self._imported)
+                for lane in users.lanes:
+                    lane.take(records, reading.newest or 0)
 
     def finish(self, until: int | None = None) -> None:
         """End with one tick, at `until` (Unix milliseconds) or the newest event time."""
         for reading in self._readings:
-            reading.finish(until, self.records + 1)
+            reading.finish(until, self.records + self._imported + 1)
 
     @property
     def started(self) -> int | None:

@@ -13,6 +13,7 @@ from signals.contract import signal_record
 from signals.engine import step_workspace
 from signals.event import Source
 from signals.facts import Decision, Fact, Firing, Outputs, Pulse, Verdict
+from signals.imported import Imported
 from signals.one_pass import Lane, OnePass
 from signals.shard import Shard
 from signals.user import UserState
@@ -119,6 +120,10 @@ class Backtest:
         # One origin for all files: their lines are numbered through.
         self._pass.feed(value, Source(topic, 0, offset))
         return self._handed_out()
+
+    def feed_import(self, record: Imported) -> None:
+        """Apply a record of an import, before the events; it is no line (`OnePass.feed_import`)."""
+        self._pass.feed_import(record)
 
     def finish(self, until: int | None = None) -> list[SignalRecord]:
         """

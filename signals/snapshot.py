@@ -7,7 +7,7 @@ import msgspec
 from signals.billing import Usage
 from signals.contract import VERSION
 from signals.facts import Alert, Decision, Firing
-from signals.fired import Fired
+from signals.fired import UNSAID, Fired
 from signals.moments import iso
 from signals.policy import FOREVER
 from signals.score import Scoring
@@ -45,7 +45,7 @@ def snapshot_json(workspace_id: str, workspace: WorkspaceState, scoring: Scoring
             "score": score,
             "score_parts": parts,
             "activated_at": iso(policy.activated_at) if policy.activated_at is not None else None,
-            "signals": {name: _fired(fired) for name, fired in workspace.fired.items()},
+            "signals": {name: _fired(fired) for name, fired in workspace.fired.items() if fired.n != UNSAID},
             "held": [
                 *(_held(firing, Decision.WAITING_FOR_ACTIVATION) for firing in policy.held),
                 *(_held(firing, Decision.QUIET_HOURS) for firing in policy.quiet),
@@ -57,7 +57,7 @@ def snapshot_json(workspace_id: str, workspace: WorkspaceState, scoring: Scoring
             "verdicts": [_verdict(recent) for recent in policy.recent],
             "moved_to": workspace.moved_to,
             "suspect": workspace.is_suspect,
-            "updated_at": iso(workspace.until),
+            "updated_at": iso(max(workspace.until, workspace.imported_at or 0)),
         }
     )
 

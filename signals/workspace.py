@@ -96,6 +96,7 @@ _STORED_AS = {
     "custom": "cu",
     "custom_rings": "cr",
     "answered": "an",
+    "imported_at": "im",
 }
 
 
@@ -172,11 +173,14 @@ class WorkspaceState(FiredState, omit_defaults=True, forbid_unknown_fields=True,
     custom: dict[str, dict[int, int]] = msgspec.field(default_factory=dict)
     custom_rings: dict[str, WindowRing] = msgspec.field(default_factory=dict)
     answered: dict[str, int] = msgspec.field(default_factory=dict)
+    # The time of the newest import that speaks of it.
+    imported_at: int | None = None
 
     @property
     def creation_seen(self) -> bool:
         """Whether it came into being before our eyes: what it is now, it has become (SIGNALS A4)."""
-        return self.is_created or self.signed_up_members > 0
+        # Of a workspace that was imported, new colleagues who sign up show nothing.
+        return self.is_created or (self.signed_up_members > 0 and self.imported_at is None)
 
     def has_converted(self, step: PlanStep) -> bool:
         """Whether it pays now and did not; from an unknown plan only if we saw it come into being (SIGNALS A4)."""
@@ -262,7 +266,7 @@ def apply_fact(
     """
     workspace.signed_up_members += fact.signed_up
     if fact.profile is not None:
-        _learn(workspace, fact.profile)
+        learn(workspace, fact.profile)
     # Only here a user becomes a new key.
     has_forgotten = fact.champion is not None and workspace.forget_firings(_CHAMPION_LEFT, terms.fired_keys)
     if fact.kind is _MOVED:
@@ -337,7 +341,8 @@ def _learn_traits(workspace: WorkspaceState, fact: Fact) -> None:
         workspace.employees = employees
 
 
-def _learn(workspace: WorkspaceState, profile: Profile) -> None:
+def learn(workspace: WorkspaceState, profile: Profile) -> None:
+    """Take in what a profile says of the gate and of the company."""
     known = workspace.policy.activated_at
     if profile.activated_at is not None and profile.belonged and known is None:
         workspace.policy.activated_at = profile.activated_at

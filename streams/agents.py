@@ -21,6 +21,7 @@ from signals.errors import BadRecord, StepError
 from signals.event import Event, Reason, Source, Tick
 from signals.facts import AlertStatus, Command, Fact, Note, Outputs, Pulse
 from signals.formats.segment import SegmentDecoder
+from signals.imported import ImportedMember, ImportedWorkspace, is_import, read_import
 from signals.orders import read_command
 from signals.user import UserState
 from signals.workspace import WorkspaceState
@@ -35,6 +36,7 @@ from streams.tables import StateTable
 from streams.topics import Topics
 
 log = structlog.get_logger()
+LogItem = Event | ImportedMember | Fact | Pulse | Command | ImportedWorkspace | Tick
 
 
 # Records between two chances for the loop to turn: ten milliseconds or two of work, and enough for bundles worth their
@@ -118,8 +120,10 @@ class River:
         self._decoder = SegmentDecoder(config)
         self._config_hash = config.hash
         self._is_wall = config.clock is Clock.WALL
-        self._user_step = KeyedStep(users, decode_user_records, step_users, set_aside_event)
-        self._workspace_step: KeyedStep[WorkspaceState, Fact | Pulse | Command] = KeyedStep(
+        self._user_step: KeyedStep[UserState, Event | ImportedMember] = KeyedStep(
+            users, decode_user_records, step_users, set_aside_event
+        )
+        self._workspace_step: KeyedStep[WorkspaceState, Fact | Pulse | Command | ImportedWorkspace] = KeyedStep(
             workspaces, decode_fact_records, step_workspaces, set_aside_fact
         )
         self._to_users = Bundles(topics.user_events, topics.partitions, sender.send)
@@ -204,6 +208,9 @@ class River:
         self.metrics.ingested += len(records)
 
     def _pass_on_command(self, record: Record) -> None:
+        if is_import(record.value):
+            self._pass_on_import(record)
+            return
         try:
             command = read_command(record.value, self.engine.config.custom).at(record.partition, record.offset)
         except BadRecord as bad:
@@ -214,6 +221,18 @@ class River:
         partitions = range(topics.partitions) if key is None else (topics.of(key),)
         for partition in partitions:
             self._sender.send(topics.workspace_facts, partition, (key or "").encode(), encode_record(command))
+
+    def _pass_on_import(self, record: Record) -> None:
+        """Each record of an import stands alone, as an order does."""
+        source = Source(record.topic, record.partition, record.offset)
+        try:
+            imported = read_import(record.value or b"", source, self.engine.config.limits.max_id_chars)
+        except BadRecord as bad:
+            self._dead_letter(record, bad)
+            return
+        key, topics = imported.subject, self.topics
+        log = topics.user_events if type(imported) is ImportedMember else topics.workspace_facts
+        self._sender.send(log, topics.of(key), key.encode(), encode_record(imported))
 
     def _users_slice(self, bundles: Sequence[Record]) -> None:
         self.metrics.user_records += self._fold(self._user_step, bundles)
@@ -270,7 +289,7 @@ class River:
 
     # -- outputs
 
-    def _send_news(self, outputs: Outputs, item: Event | Fact | Pulse | Command | Tick, record: Record) -> None:
+    def _send_news(self, outputs: Outputs, item: LogItem, record: Record) -> None:
         """Send what only few records bring about: signals, verdicts, alerts, dead letters."""
         send, topics, metrics = self._sender.send, self.topics, self.metrics
         for note in outputs.notes:

@@ -12,12 +12,14 @@ from streams.commands import (
     backtest,
     config,
     dlq,
+    doctor,
     explain,
     funnel,
     health,
     orders,
     rebuild,
     running,
+    seeding,
     sinks,
     topics,
     trying,
@@ -42,6 +44,8 @@ for command in (running.demo, running.worker, trying.check, trying.replay, backt
     app.command()(command)
 for order in (orders.mute, orders.unmute, orders.snooze, orders.close):
     app.command()(order)
+app.command("import")(seeding.import_)
+app.command()(doctor.doctor)
 app.command()(health.health)
 app.add_typer(topics.app, name="topics")
 app.add_typer(sinks.app, name="sinks")

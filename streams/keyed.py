@@ -9,13 +9,14 @@ from typing import Any, Generic, Protocol, TypeVar
 from signals.engine import Engine, Stepped
 from signals.event import Event, Tick
 from signals.facts import Command, Fact, Pulse
+from signals.imported import ImportedMember, ImportedWorkspace
 from signals.shard import Shard
 from signals.user import UserState
 from signals.workspace import WorkspaceState
 from streams.tables import StateTable
 
 S = TypeVar("S", UserState, WorkspaceState)
-R = TypeVar("R", Event, Fact | Pulse | Command)
+R = TypeVar("R", Event | ImportedMember, Fact | Pulse | Command | ImportedWorkspace)
 
 # A record on which the step has failed this often is set aside (DESIGN 4.5); a restart heals a passing fault.
 MAX_FAILURES = 2

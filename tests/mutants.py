@@ -213,6 +213,20 @@ FAULTS = (
         "continue",
         ("tests/streams/test_continuity.py",),
     ),
+    Fault(
+        "imported teams are told of as new",
+        "signals/importing.py",
+        "workspace.spend(SECOND_USER)",
+        "pass",
+        ("tests/signals/test_importing.py",),
+    ),
+    Fault(
+        "what an older event says undoes an import",
+        "signals/billing.py",
+        "if billing.plan_from is not None and fact.time < billing.plan_from:",
+        "if False:",
+        ("tests/signals/test_importing.py",),
+    ),
 )
 
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.river.commands import interrupted
 from tests.river.comparing import check_one_message
-from tests.river.harness import River, river, wait_for
+from tests.river.harness import River, river
 from tests.servers import KafkaServer
 
 
@@ -61,7 +57,7 @@ def _leftovers(made: River) -> list[str]:
 def test_ctrl_c_in_a_backtest_leaves_no_file(nowhere: River, story: Path) -> None:
     # Long enough to be in the middle of it.
     files = [str(story)] * 20
-    ran = _interrupted(
+    ran = interrupted(
         nowhere,
         "backtest",
         str(nowhere.config_path),
@@ -80,28 +76,9 @@ def test_ctrl_c_in_a_backtest_leaves_no_file(nowhere: River, story: Path) -> Non
 def test_ctrl_c_in_a_replay_ends_it_at_once(tmp_path: Path, kafka: KafkaServer, prefix: str, story: Path) -> None:
     with river(tmp_path, kafka.address, prefix) as made:
         [source] = made.config.source.topics
-        ran = _interrupted(
-            made, "replay", "--rate", "500", str(story), when=lambda: sum(made.ends(source).values()) > 0
-        )
+        ran = interrupted(made, "replay", "--rate", "500", str(story), when=lambda: sum(made.ends(source).values()) > 0)
 
         assert ran.returncode == 130, ran.stderr
         assert "Traceback" not in ran.stderr, ran.stderr
         sent = sum(made.ends(source).values())
         assert 0 < sent < 50_000
-
-
-def _interrupted(made: River, *arguments: str, when: Callable[[], bool]) -> subprocess.CompletedProcess[str]:
-    """Run a command and press Ctrl-C once `when` is true."""
-    command = [sys.executable, "-m", "streams.cli", *arguments]
-    with subprocess.Popen(
-        command, env=made.environment, cwd=made.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as running:
-        try:
-            wait_for(lambda: running.poll() is not None or when(), 30, lambda: f"{arguments[0]} did not begin")
-            time.sleep(0.3)
-            running.send_signal(signal.SIGINT)
-            output, errors = running.communicate(timeout=15)
-        finally:
-            if running.poll() is None:
-                running.kill()
-    return subprocess.CompletedProcess(command, running.returncode, output, errors)
