@@ -148,7 +148,7 @@ async def _run(job: Job) -> None:
         tables={topics.user_events: users, topics.workspace_facts: workspaces},
         positions=lambda: no_positions,
         commit=owner.commit,
-        at_barrier=Snapshots(workspaces, outbox, topics, engine.scoring).send_due,
+        at_barrier=Snapshots(workspaces, outbox, topics, lambda _: engine).send_due,
         still_owner=owner.check,
         metrics=metrics,
     )

@@ -116,6 +116,8 @@ def reset_topics(config: Config, settings: Settings) -> list[str]:
     """
     topics = Topics(config.prefix, config.topics.partitions)
     derived = {topics.user_events, topics.workspace_facts, topics.users_changelog, topics.workspaces_changelog}
+    # It begins with the config that is in force then.
+    derived.add(topics.config)
     # The rebuild reads the originals of what was redriven.
     derived.add(topics.redrive)
     with _admin(settings) as client:

@@ -86,8 +86,8 @@ class River:
     One worker's share of the river.
 
     Args:
-        config: The config in force.
-        engine: The compiled rules.
+        config: The worker's own, as it was when it started.
+        engine_of: The compiled rules by the hash that a log names, empty where it has named none.
         topics: Names and partitions.
         sender: Where everything goes.
         still_owner: Ends the process if the partitions may have another owner by now.
@@ -97,7 +97,7 @@ class River:
         self,
         *,
         config: Config,
-        engine: Engine,
+        engine_of: Callable[[str], Engine],
         topics: Topics,
         sender: Sender,
         users: StateTable[UserState],
@@ -105,14 +105,15 @@ class River:
         still_owner: Callable[[], None],
         metrics: Metrics,
     ) -> None:
-        self.engine = engine
+        self.engine_of = engine_of
         self.topics = topics
         self.metrics = metrics
         # Where ingest stands: for each partition of the customer's topics the offset after the last record passed on.
         self.positions: dict[TP, int] = {}
         self._sender = sender
+        # Ingest has no place in a log at which a config begins: what it has resolved stands in the records.
         self._decoder = SegmentDecoder(config)
-        self._config_hash = config.hash
+        self._custom = config.custom
         self._is_wall = config.clock is Clock.WALL
         self._user_step = KeyedStep(users, decode_user_records, step_user, set_aside_event)
         self._workspace_step: KeyedStep[WorkspaceState, Fact | Pulse | Command] = KeyedStep(
@@ -168,6 +169,11 @@ class River:
             **described(failed.__cause__),
         )
 
+    def use(self, config: Config) -> None:
+        """Let ingest read events by another config from the next slice on."""
+        self._decoder = SegmentDecoder(config)
+        self._custom = config.custom
+
     # -- slices: no await, so that a barrier never falls inside a record
 
     def _ingest_slice(self, records: Sequence[Record]) -> None:
@@ -198,7 +204,7 @@ class River:
 
     def _pass_on_command(self, record: Record) -> None:
         try:
-            command = read_command(record.value, self.engine.config.custom).at(record.partition, record.offset)
+            command = read_command(record.value, self._custom).at(record.partition, record.offset)
         except BadRecord as bad:
             self._dead_letter(record, bad)
             return
@@ -217,7 +223,8 @@ class River:
     def _fold(self, step: KeyedStep[S, R], bundles: Sequence[Record]) -> int:
         partition, count, out = bundles[0].partition, 0, Outputs()
         shard, poisoned = step.table.shard(partition), step.poisoned(partition)
-        apply, engine, add, of, facts = step.apply, self.engine, self._to_workspaces.add, self.topics.of, 0
+        apply, add, of, facts = step.apply, self._to_workspaces.add, self.topics.of, 0
+        engine = self.engine_of(shard.fence.config)
         for record in bundles:
             try:
                 items = step.decode(record.value or b"")
@@ -225,6 +232,9 @@ class River:
                 # Somebody else wrote into one of our logs. Its place is taken all the same, or it would be read again.
                 self._dead_letter(record, BadRecord(Reason.FOREIGN, type(error).__name__))
             else:
+                # A tick stands alone, and another config begins with it.
+                if len(items) == 1 and type(items[0]) is Tick:
+                    engine = self.engine_of(shard.fence.config_at(items[0]))
                 for position, item in enumerate(items, position_in_log(record.offset)):
                     if position == poisoned and type(item) is not Tick:
                         step.set_aside(shard, item, position)
@@ -238,7 +248,7 @@ class River:
                         add(of(fact.workspace_id), encode_record(fact))
                         facts += 1
                     if out.signals or out.measures or out.verdicts or out.alerts or out.notes or out.errors:
-                        self._send_news(out, item, record)
+                        self._send_news(out, item, record, engine.hash)
                         out.clear()
                     else:
                         out.facts.clear()
@@ -251,7 +261,9 @@ class River:
 
     # -- outputs
 
-    def _send_news(self, outputs: Outputs, item: Event | Fact | Pulse | Command | Tick, record: Record) -> None:
+    def _send_news(
+        self, outputs: Outputs, item: Event | Fact | Pulse | Command | Tick, record: Record, config: str
+    ) -> None:
         """Send what only few records bring about: signals, verdicts, alerts, dead letters."""
         send, topics, metrics = self._sender.send, self.topics, self.metrics
         for note in outputs.notes:
@@ -259,14 +271,14 @@ class River:
         detected_at = time.time_ns() // 1_000_000
         for firing in outputs.signals:
             key = firing.subject
-            send(topics.signals, topics.of(key), key.encode(), signal_json(firing, detected_at, self._config_hash))
+            send(topics.signals, topics.of(key), key.encode(), signal_json(firing, detected_at, config))
             metrics.signals[firing.signal] += 1
         for measure in outputs.measures:
             key = measure.subject
-            send(topics.signals, topics.of(key), key.encode(), signal_json(measure, detected_at, self._config_hash))
+            send(topics.signals, topics.of(key), key.encode(), signal_json(measure, detected_at, config))
         for alert in outputs.alerts:
             key = alert.workspace_id
-            send(topics.alerts, topics.of(key), key.encode(), alert_json(alert, detected_at, self._config_hash))
+            send(topics.alerts, topics.of(key), key.encode(), alert_json(alert, detected_at, config))
             metrics.alerts[alert.signal] += 1
         for verdict in outputs.verdicts:
             metrics.verdicts[verdict.verdict] += 1

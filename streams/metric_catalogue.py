@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from signals.funnel_numbers import Funnel, Share
     from sinks.status import SinkStatus
     from streams.app import Parts
+    from streams.configs import Configs
     from streams.tables import StateTable
 
 T = TypeVar("T")
@@ -51,15 +52,28 @@ class WorkerView:
 
     parts: Parts
     config: Config
+    configs: Configs
 
 
 WORKER: tuple[Metric[WorkerView], ...] = (
     Metric(
         "plg_config_info",
         Kind.GAUGE,
-        "Always 1; the label is the hash of the config in force.",
-        lambda view: {view.config.hash: 1},
+        "Always 1; the label is the hash of the newest config, which the next tick puts in force.",
+        lambda view: {view.configs.newest: 1},
         "config",
+    ),
+    Metric(
+        "plg_config_rejected_total",
+        Kind.COUNTER,
+        "Changes of the config file that do not count: mistakes, keys that cannot change live, or an older file.",
+        lambda view: view.configs.rejected,
+    ),
+    Metric(
+        "plg_config_file_rejected",
+        Kind.GAUGE,
+        "1 while the config file holds something else than what is in force or on its way, else 0.",
+        lambda view: int(bool(view.configs.problem)),
     ),
     Metric(
         "plg_events_ingested_total",

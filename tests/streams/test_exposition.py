@@ -13,9 +13,12 @@ from faust.types import TP
 from signals.config import Config
 from signals.event import Reason
 from sinks.status import SinkStatus
+from streams.config_log import ConfigLog
+from streams.configs import Configs
 from streams.exposition import Exposition
 from streams.metric_catalogue import FUNNEL, SINK, WORKER, FunnelView, Kind, Metric, WorkerView
 from streams.metrics import Metrics
+from streams.settings import Settings
 from tests.signals.builders import day
 from tests.signals.test_funnel import funnel, revenue, signal
 from tests.streams.asking import samples
@@ -28,6 +31,7 @@ COUNTS_OF_THINGS = {
     "plg_partitions_assigned",
     "plg_partitions_recovered",
     "plg_subjects",
+    "plg_config_file_rejected",
     "plg_sends_unacknowledged",
     "plg_sink_waiting",
     "plg_sink_records_in_hand",
@@ -59,7 +63,7 @@ def parts(waiting: dict[TP, int | None] | None = None) -> Any:
 
 
 def rendered(made: Any) -> dict[str, dict[str, float]]:
-    view = WorkerView(made, Config())
+    view = WorkerView(made, Config(), Configs(Config(), Settings(), ConfigLog(), 0))
     return samples(Exposition(WORKER, lambda: view).render()[1])
 
 
@@ -73,7 +77,7 @@ def test_a_worker_that_has_done_nothing_has_every_number_at_zero() -> None:
 
 def test_counts_are_read_when_they_are_asked_for() -> None:
     made = parts()
-    view = WorkerView(made, Config())
+    view = WorkerView(made, Config(), Configs(Config(), Settings(), ConfigLog(), 0))
     exposition = Exposition(WORKER, lambda: view)
     exposition.render()
 
