@@ -50,7 +50,7 @@ CONFIG = Config.model_validate(
         "signals": {"power_user": {"active_days": 3, "core_names": 1}},
     }
 )
-# What an edit makes of it: who qualifies already, timers that end earlier or not at all, an alert that goes elsewhere.
+# What an edit makes of it: who qualifies already, timers that end earlier, an alert that goes elsewhere.
 EDITED = Config.model_validate(
     {
         **CONFIG.model_dump(mode="json"),
@@ -58,7 +58,8 @@ EDITED = Config.model_validate(
             "power_user": {"active_days": 2, "core_names": 1},
             "multi_user": {"active_users": 2, "rearm_at": 1},
             "activation_stalled": {"after": "6h"},
-            "went_silent": {"enabled": False},
+            "went_silent": {"after": "10d"},
+            "trial_ending": {"enabled": False},
             "champion_left": {"after": "3d"},
         },
         "routes": [{"name": "edited", "sinks": ["redis"]}],
