@@ -39,7 +39,7 @@ def judge_user(user: UserState, event: Event, progress: Progress, engine: Engine
             continue
         if finding is None:
             continue
-        n = user.record(rule.name, finding.key, event.time, finding.end)
+        n = user.record(rule.name, finding.key, event.time, finding.end, finding.threshold)
         firing = Firing(
             _signal_id(rule, event.user_id or "", finding, n, engine),
             rule.name,
@@ -98,7 +98,7 @@ def fire_user_timer(
         return None
     if finding is None:
         return None
-    n = user.record(rule.name, finding.key, due, finding.end)
+    n = user.record(rule.name, finding.key, due, finding.end, finding.threshold)
     firing = Firing(
         _signal_id(rule, subject, finding, n, engine),
         rule.name,
@@ -185,7 +185,7 @@ def _of_workspace(
     rule: Rule, workspace_id: str, workspace: WorkspaceState, finding: Finding, time: int, engine: Engine
 ) -> Firing:
     """Record a finding; the event that it names is the caller's."""
-    n = workspace.record(rule.name, finding.key, time, finding.end)
+    n = workspace.record(rule.name, finding.key, time, finding.end, finding.threshold)
     return Firing(
         _signal_id(rule, workspace_id, finding, n, engine),
         rule.name,

@@ -9,6 +9,7 @@ from typing import Any
 
 from signals.config import Config
 from signals.mistakes import dotted
+from signals.volume import WEEK
 
 
 class Effort(StrEnum):
@@ -43,7 +44,8 @@ def differences(before: Config, after: Config) -> list[Difference]:
 
 def windows_of(config: Config) -> frozenset[int]:
     """The lengths, in days, of the rings that the config's rules look at, those switched off included."""
-    return frozenset({config.signals.multi_user.window, config.signals.seat_growth.window})
+    # `usage_spike` looks at a week's people as soon as there are core events.
+    return frozenset({WEEK, config.signals.multi_user.window, config.signals.seat_growth.window})
 
 
 def new_windows(after: Config, kept: Iterable[int]) -> list[Difference]:
