@@ -19,7 +19,7 @@ class Fired(msgspec.Struct, array_like=True, gc=False):
     time: int
     end: int | None = None
     low: int | float | None = None
-    threshold: float | None = None
+    threshold: int | float | None = None
 
     def below(self, threshold: float) -> float:
         """Where it is armed again: below the threshold of today, and below the one that it fired at."""
