@@ -15,7 +15,7 @@ from signals.domains import Domains
 from signals.errors import ConfigError
 from signals.mistakes import Key, dotted
 from streams.config_text import Document, parse_text, read_text
-from streams.config_watch import look_at
+from streams.config_watch import look_at_start
 from streams.redaction import hidden
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class ConfigSource:
         self._prefix = prefix
         self._begin = begin
         # Before it is read: what changes in between is seen as a change.
-        self.start = look_at(path)
+        self.start = look_at_start(path)
 
     def read(self) -> Config:
         """

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -35,6 +36,19 @@ def look_at(path: Path) -> Seen:
     except OSError:
         return Seen(None, 0)
     return Seen(content, changed_at(path))
+
+
+def look_at_start(path: Path) -> Seen:
+    """Look at the file, and wait while somebody is just saving it: at most two seconds."""
+    seen = look_at(path)
+    for _ in range(8):
+        if time.time() - seen.changed_at / 1_000 > 2 * LOOK_EVERY_S:
+            break
+        time.sleep(LOOK_EVERY_S)
+        before, seen = seen, look_at(path)
+        if seen == before:
+            break
+    return seen
 
 
 def changed_at(path: Path) -> int:
