@@ -8,7 +8,7 @@ import typer
 from confluent_kafka import KafkaError, KafkaException
 
 from signals.errors import PlgError
-from streams.commands import config, dlq, explain, funnel, health, orders, rebuild, running, sinks, topics, trying
+from streams.commands import config, diff, dlq, explain, funnel, health, orders, rebuild, running, sinks, topics, trying
 from streams.commands.common import errors
 from streams.settings import read_settings
 
@@ -25,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for command in (running.demo, running.worker, trying.check, trying.replay, trying.backtest):
+for command in (running.demo, running.worker, trying.check, trying.replay, trying.backtest, diff.diff):
     app.command()(command)
 for order in (orders.mute, orders.unmute, orders.snooze, orders.close):
     app.command()(order)

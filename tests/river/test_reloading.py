@@ -40,7 +40,7 @@ EDITS = int(os.environ.get("PLG_TEST_EDITS", "20"))
 # Between two edits; some come before anybody has looked at the last one.
 PAUSES_S = (0.1, 1.6)
 # So many edits to a kill.
-KILL_EVERY = 12 if EDITS <= 100 else 40  # noqa: PLR2004
+KILL_EVERY = 12 if EDITS <= 100 else 40
 # Events a second: the story lasts as long as the edits do.
 RATE = 250.0 if EDITS <= 100 else 100.0
 SEED = 12
