@@ -11,9 +11,10 @@ from signals.compiled import Engine
 from signals.config import Clock, Config
 from signals.contract import signal_record
 from signals.engine import step_user, step_workspace
+from signals.engines import Engines
 from signals.errors import BadRecord
 from signals.event import Source, Tick
-from signals.facts import Decision, Fact, Note, Outputs, Pulse
+from signals.facts import Command, Decision, Fact, Note, Outputs, Pulse
 from signals.formats.segment import SegmentDecoder
 from signals.shard import Shard
 from signals.user import UserState
@@ -36,13 +37,14 @@ class _Ledger:
         self._config_hash = config_hash
         self._waiting: dict[str, SignalRecord] = {}
 
-    def book(self, now: int, *steps: Outputs) -> list[SignalRecord]:
-        """Take what the steps put out for one record, and return the signals that are finished."""
+    def book(self, now: int, *steps: Outputs, config: str | None = None) -> list[SignalRecord]:
+        """Take what the steps put out for one record, by `config` or that of the run; returns what is finished."""
+        made_by = self._config_hash if config is None else config
         verdicts = {verdict.signal_id: verdict for step in steps for verdict in step.verdicts}
         finished = []
         for step in steps:
             for firing in step.signals:
-                record = signal_record(firing, now, self._config_hash)
+                record = signal_record(firing, now, made_by)
                 verdict = verdicts.pop(firing.id, None)
                 if verdict is None or not verdict.is_final:
                     self._waiting[firing.id] = record
@@ -172,12 +174,14 @@ class FactsBacktest:
     Folds a recorded log of facts into the signals of workspace scope, one shard for each of its partitions.
 
     Args:
-        config: The config that was in force.
+        config: The config that was in force, where no tick names another.
         domains: The lists of domains with the config's additions.
+        engines: Has the configs that ticks name; without it `config` stands for all of them.
     """
 
-    def __init__(self, config: Config, domains: Domains | None = None) -> None:
-        self._engine = Engine(config, domains)
+    def __init__(self, config: Config, domains: Domains | None = None, engines: Engines | None = None) -> None:
+        self._engine = Engine(config, domains) if engines is None else engines.start
+        self._engines = engines
         self._ledger = _Ledger(config.hash)
         self._shards: dict[int, Shard[WorkspaceState]] = {}
         self._newest = 0
@@ -196,6 +200,7 @@ class FactsBacktest:
 
         Raises:
             BrokenLog: The value is neither a fact nor a tick.
+            UnknownConfig: A tick names a config that is not known.
         """
         records = decode_fact_records(value)
         shard = self._shards.get(partition)
@@ -203,12 +208,19 @@ class FactsBacktest:
             shard = self._shards[partition] = Shard(encode_state, decode_workspace_state)
         finished: list[SignalRecord] = []
         for position, record in enumerate(records, position_in_log(offset)):
-            out = step_workspace(shard, record, position, partition, self._engine)
+            engine = self._engine_at(shard, record)
+            out = step_workspace(shard, record, position, partition, engine)
             if isinstance(record, Fact | Pulse):
                 self._newest = max(self._newest, record.time)
             if out.signals or out.verdicts:
-                finished += self._ledger.book(self._newest, out)
+                finished += self._ledger.book(self._newest, out, config=engine.hash)
         return finished
+
+    def _engine_at(self, shard: Shard[WorkspaceState], record: Fact | Pulse | Tick | Command) -> Engine:
+        if self._engines is None:
+            return self._engine
+        fence = shard.fence
+        return self._engines.of(fence.config_at(record) if isinstance(record, Tick) else fence.config)
 
     def finish(self) -> list[SignalRecord]:
         """The signals that wait to the end."""

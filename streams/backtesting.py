@@ -15,9 +15,11 @@ import msgspec
 
 from signals.config import Config
 from signals.domains import Domains
+from signals.engines import Engines
 from signals.errors import PlgError
 from signals.moments import parse_time
 from signals.replay import Backtest, FactsBacktest, SignalRecord
+from streams.config_log import recorded
 from streams.replaying import ReplayFailed, read_lines
 
 OnBytes = Callable[[int], None]
@@ -84,17 +86,26 @@ def backtest_events(
 
 
 def backtest_facts(
-    config: Config, files: Iterable[Path], out: Path, *, until: str | None, on_bytes: OnBytes
+    config: Config,
+    files: Iterable[Path],
+    out: Path,
+    *,
+    until: str | None,
+    on_bytes: OnBytes,
+    configs: Path | None = None,
 ) -> BacktestReport:
     """
     Fold recordings of the facts log into signals of workspace scope.
+
+    Args:
+        configs: A recording of `plg.config`: each place of the log then goes by the config that was in force there.
 
     Raises:
         PlgError: A line is no recorded fact, a file cannot be read, or the result cannot be written.
     """
     if until is not None:
         raise BacktestFailed("--until goes with event files: a facts log holds its own ticks")
-    run = FactsBacktest(config, Domains(config.domains))
+    run = FactsBacktest(config, Domains(config.domains), None if configs is None else _engines(configs, config))
     report = BacktestReport()
     decoder = msgspec.json.Decoder(RecordedFact)
     started = time.monotonic()
@@ -113,6 +124,13 @@ def backtest_facts(
         write(run.finish())
     report.seconds = time.monotonic() - started
     return report
+
+
+def _engines(configs: Path, config: Config) -> Engines:
+    """The configs of a recording of `plg.config`."""
+    known = recorded(read_lines([configs]))
+    first = None if known.first is None else known.find(known.first.config)
+    return Engines(first or config, known.windows, known.find)
 
 
 def read_until(until: str | None, config: Config) -> int | None:

@@ -7,6 +7,7 @@ when its file changed. Under `first`: what was in force before any tick named a 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -17,10 +18,12 @@ from pydantic import ValidationError
 from signals.config import Config
 from signals.errors import ConfigError, PlgError
 from signals.reloading import windows_of
-from streams.reading import read_topic
+from streams.reading import ReadingFailed, read_topic
 from streams.settings import Settings
 
 FIRST = "first"
+# Between two attempts to read a topic whose partition has no leader yet.
+_AGAIN_S = 0.5
 
 
 class NotPublished(PlgError):
@@ -115,19 +118,28 @@ class ConfigLog:
 
 def read_config_log(topic: str, settings: Settings) -> tuple[ConfigLog, int]:
     """
-    Read what the topic holds now.
+    Read what the topic holds now; a topic that was made just now may need a moment.
 
     Returns:
         It, and the offset to go on from.
 
     Raises:
         ReadingFailed: The topic does not exist, or the broker stops answering.
+        KafkaException: The broker refuses.
     """
-    log, end = ConfigLog(), 0
-    for message in read_topic(topic, settings):
-        log.take(message.key(), message.value())
-        end = (message.offset() or 0) + 1
-    return log, end
+    give_up_at = time.monotonic() + settings.connect_timeout_s
+    while True:
+        log, end = ConfigLog(), 0
+        try:
+            for message in read_topic(topic, settings):
+                log.take(message.key(), message.value())
+                end = (message.offset() or 0) + 1
+        except (ReadingFailed, KafkaException):
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(_AGAIN_S)
+        else:
+            return log, end
 
 
 def record_of(config: Config, changed_at: int) -> tuple[bytes, bytes]:

@@ -62,7 +62,7 @@ def worker(
     A shadow tries another config on the live events: `plg worker --config new.yaml --prefix shadow`. It shares no topic
     and no state with the workers in production, and nobody hears of its alerts; `plg diff plg shadow` compares.
     """
-    from streams.admin import create_topics
+    from streams.admin import ensure_topics
     from streams.config_source import ConfigSource
     from streams.worker import run_worker
 
@@ -71,5 +71,5 @@ def worker(
     source = ConfigSource(config or settings.config, prefix or None, from_ or None)
     loaded = source.read()
     if prefix:
-        create_topics(loaded, settings)
+        ensure_topics(loaded, settings)
     raise typer.Exit(run_worker(loaded, settings, source))

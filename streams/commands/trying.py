@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -85,6 +86,12 @@ def backtest(  # options of a command
         bool,
         typer.Option("--facts", help="The files are recordings of <prefix>.workspace-facts (`plg topics record`)."),
     ] = False,
+    configs: Annotated[
+        Path | None,
+        typer.Option(
+            "--configs", help="With --facts: a recording of <prefix>.config, to go by what was in force at each place."
+        ),
+    ] = None,
 ) -> None:
     """
     Run the same steps, rules and policy over files instead of a bus: what would have fired, when, and why.
@@ -95,7 +102,9 @@ def backtest(  # options of a command
     from streams.config_source import load_config
 
     loaded = load_config(config)
-    run = backtest_facts if facts else backtest_events
+    if configs is not None and not facts:
+        raise typer.BadParameter("goes with --facts: event files name no config", param_hint="--configs")
+    run = partial(backtest_facts, configs=configs) if facts else backtest_events
     with bytes_progress(files) as advance:
         report = run(loaded, files, out, until=until or None, on_bytes=advance)
     console.print(report.text(out))
