@@ -52,9 +52,11 @@ def diff(
 
 
 def _say(what: str, found: Diff, left: str, right: str, limit: int) -> None:
-    lines = [f"{what:<24}{'same':>10}{'moved':>10}{f'only {left}':>16}{f'only {right}':>16}"]
+    heads = f"only {left}", f"only {right}"
+    wide = max(14, *map(len, heads)) + 2
+    lines = [f"{what:<24}{'same':>10}{'moved':>10}{heads[0]:>{wide}}{heads[1]:>{wide}}"]
     for name, (same, moved, here, there) in found.counts().items():
-        lines.append(f"  {name:<22}{same:>10,}{moved:>10,}{here:>16,}{there:>16,}")
+        lines.append(f"  {name:<22}{same:>10,}{moved:>10,}{here:>{wide},}{there:>{wide},}")
     if found.unseen:
         lines.append(f"  {found.unseen:,} more were raised by events that only one of both has read")
     for title, listed in (
