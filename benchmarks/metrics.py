@@ -25,10 +25,13 @@ from signals.config import Config
 from signals.facts import Note
 from simulator.play import simulate
 from simulator.scenario import Scenario
+from streams.config_log import ConfigLog
 from streams.config_source import load_config
+from streams.configs import Configs
 from streams.exposition import Exposition
 from streams.metric_catalogue import WORKER, WorkerView
 from streams.metrics import Metrics
+from streams.settings import Settings
 
 _ROOT = Path(__file__).resolve().parent.parent
 _SCENARIO = Scenario(days=60, workspaces=60, large=1)
@@ -153,7 +156,7 @@ def _render_cost(config: Config) -> float:
         outbox=SimpleNamespace(outstanding=4, oldest_unacked_s=lambda: 1.5),
         consumer=SimpleNamespace(waiting=lambda: waiting, heartbeat_age_s=lambda: 0.25),
     )
-    view = WorkerView(parts, config)
+    view = WorkerView(parts, config, Configs(config, Settings(), ConfigLog(), 0))
     exposition = Exposition(WORKER, lambda: view)
     started = time.process_time()
     for _ in range(_RENDERS):

@@ -101,8 +101,9 @@ class _KeyedRiver(River):
             decode(record.value, own_time(record), Source(record.topic, record.partition, record.offset))
             for record in bundles
         ]
-        self._apply(step, bundles[-1], events, [position_in_log(record.offset) for record in bundles])
-        step.table.shard(bundles[-1].partition).fence.end = bundles[-1].offset + 1
+        engine, fence = self.engine_of(""), step.table.shard(bundles[-1].partition).fence
+        self._apply(step, engine, bundles[-1], events, [position_in_log(record.offset) for record in bundles])
+        fence.end = bundles[-1].offset + 1
         self._to_workspaces.flush()
         self.metrics.user_records += len(events)
 
@@ -129,7 +130,7 @@ async def _run(job: Job) -> None:
     engine = Engine(config, Domains(config.domains))
     river = _KeyedRiver(
         config=config,
-        engine=engine,
+        engine_of=lambda _: engine,
         topics=topics,
         sender=outbox,
         users=users,
@@ -143,7 +144,7 @@ async def _run(job: Job) -> None:
         tables={topics.user_events: users, topics.workspace_facts: workspaces},
         positions=lambda: no_positions,
         commit=owner.commit,
-        at_barrier=Snapshots(workspaces, outbox, topics, engine.scoring).send_due,
+        at_barrier=Snapshots(workspaces, outbox, topics, lambda _: engine).send_due,
         still_owner=owner.check,
         metrics=metrics,
     )

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 from typing import Any, Generic, NamedTuple, NoReturn, TypeVar, cast
 
 from signals.codec import decode_user_state, decode_workspace_state, encode_state
-from signals.compiled import Engine
 from signals.config import Config
+from signals.engines import Engines
 from signals.shard import Shard
 from signals.user import UserState
 from signals.workspace import WorkspaceState
@@ -103,7 +103,7 @@ class Steps:
         self.users, self.workspaces = users.shard(0), workspaces.shard(0)
         self._river = River(
             config=config,
-            engine=Engine(config),
+            engine_of=Engines(config).of,
             topics=self.topics,
             sender=self._sent,
             users=cast(StateTable[UserState], users),

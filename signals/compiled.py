@@ -30,7 +30,7 @@ from signals.units import milliseconds
 from signals.user import STALLED
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from signals.config import Config
     from signals.domains import DomainKind
@@ -74,11 +74,18 @@ class Engine:
     Args:
         config: The thresholds, routes and lists in force.
         domains: The lists of domains with the config's additions; read anew where None.
+        windows: Lengths, in days, of which workspaces keep rings besides those that rules look at: a rule that is
+            switched on again finds its ring whole.
+        name: The hash by which logs name the config, where that is not the one that it has today.
     """
 
-    def __init__(self, config: Config, domains: Domains | None = None) -> None:  # noqa: PLR0915 - flat: one line each
+    def __init__(  # noqa: PLR0915 - flat: one line each
+        self, config: Config, domains: Domains | None = None, windows: Iterable[int] = (), name: str | None = None
+    ) -> None:
         domains = Domains(config.domains) if domains is None else domains
         self.config = config
+        # What signals and alerts say that they were made by.
+        self.hash = config.hash if name is None else name
         self.domains = domains
         self.days = Days(config.zone)
         limits = config.limits
@@ -106,7 +113,7 @@ class Engine:
         self._custom_user_rules = {rule.name: rule for rule, is_on in found.custom_users.items() if is_on}
         self._custom_workspace_rules = {rule.name: rule for rule, is_on in found.custom_workspaces.items() if is_on}
         # By window length: the signals that look back at window ends after their last firing.
-        self.watched: dict[int, tuple[str, ...]] = {}
+        self.watched: dict[int, tuple[str, ...]] = dict.fromkeys(windows, ())
         for rule in self._workspace_rules:
             if rule.window is not None:
                 known = self.watched.get(rule.window, ())

@@ -100,7 +100,7 @@ def step_users(  # noqa: C901, PLR0912, PLR0915 - a call less per event
         records: Events, ticks, and what an import says of members.
         positions: Where each of them stands in the partition (`codec.position_in_log`).
         partition: Its number: with the position it makes the coordinates of the facts.
-        engine: The rules in force.
+        engine: The rules in force; at a tick, which is the only record then, those from it on (`Fence.config_at`).
 
     Returns:
         Signals of user scope, and facts for the workspaces in the order in which they must be sent.
@@ -198,7 +198,7 @@ def step_workspaces(  # noqa: C901, PLR0912, PLR0915 - a call less per fact
         records: Facts, ticks, commands, and what an import says of workspaces.
         positions: Where each of them stands in the partition (`codec.position_in_log`).
         partition: Its number: with the position it makes the coordinates of answers to other workspaces.
-        engine: The rules in force.
+        engine: The rules in force; at a tick, which is the only record then, those from it on (`Fence.config_at`).
 
     Returns:
         Signals of workspace scope, verdicts and alerts, and facts for other workspaces.
@@ -221,8 +221,7 @@ def step_workspaces(  # noqa: C901, PLR0912, PLR0915 - a call less per fact
                 if newest is not None:
                     fence.origins[newest.origin] = newest.coordinate
                 number, newest = -1, None
-                if _take_tick(shard, record, engine, out):
-                    _fire_due(shard, record.time, position, engine, out)
+                _tick_workspaces(shard, record, position, engine, out)
                 out = _collected(record, out, facts, news)
                 continue
             key = record.workspace_id
@@ -333,8 +332,7 @@ def _step_user_without_event(
     shard: Shard[UserState], record: Tick | ImportedMember, place: Place, engine: Engine, out: Outputs
 ) -> None:
     if type(record) is Tick:
-        if _take_tick(shard, record, engine, out):
-            _fire_due_users(shard, record.time, place, engine, out)
+        _tick_users(shard, record, place, engine, out)
         return
     key, source = record.subject, record.source
     user = shard.get(key)
@@ -397,11 +395,24 @@ def _take_tick(shard: Shard[UserState] | Shard[WorkspaceState], tick: Tick, engi
     while len(shard.fence.origins) > engine.origins:
         shard.fence.forget_origin()
         out.notes.append(Note.ORIGIN_FORGOTTEN)
-    if tick.time <= shard.fence.tick:
+    if not shard.fence.take(tick):
         out.notes.append(Note.STALE_TICK)
         return False
-    shard.fence.tick = tick.time
     return True
+
+
+def _tick_users(shard: Shard[UserState], tick: Tick, place: Place, engine: Engine, out: Outputs) -> None:
+    before = shard.fence.config
+    if _take_tick(shard, tick, engine, out):
+        fire = _fire_due_users if shard.fence.config == before else _look_at_users
+        fire(shard, tick.time, place, engine, out)
+
+
+def _tick_workspaces(shard: Shard[WorkspaceState], tick: Tick, position: int, engine: Engine, out: Outputs) -> None:
+    before = shard.fence.config
+    if _take_tick(shard, tick, engine, out):
+        fire = _fire_due if shard.fence.config == before else _look_at_workspaces
+        fire(shard, tick.time, position, engine, out)
 
 
 def _fire_due_users(shard: Shard[UserState], time: int, place: Place, engine: Engine, out: Outputs) -> None:
@@ -413,11 +424,31 @@ def _fire_due_users(shard: Shard[UserState], time: int, place: Place, engine: En
             # As below.
             shard.touch(key, user, user.at)
             continue
-        # Padded, so that the order of the texts is that of the times.
-        order = f"{due:015d}:{key}"
-        now = time if engine.is_wall else None
-        move_user_clock(key.removeprefix("user:"), user, time, now, place, order, engine, out)
+        _move_user(due, key, user, time, place, engine, out)
         shard.touch(key, user, place.position)
+
+
+def _move_user(due: int, key: str, user: UserState, time: int, place: Place, engine: Engine, out: Outputs) -> None:
+    # Padded, so that the order of the texts is that of the times.
+    order = f"{due:015d}:{key}"
+    now = time if engine.is_wall else None
+    move_user_clock(key.removeprefix("user:"), user, time, now, place, order, engine, out)
+
+
+def _look_at_users(shard: Shard[UserState], time: int, place: Place, engine: Engine, out: Outputs) -> None:
+    """
+    As `_fire_due_users`, at a tick that brings another config: whoever waits is looked at.
+
+    What it waits for may now be due earlier, which `due` of its state does not know, or never. A state that is as
+    before is not written.
+    """
+    for due, key, user in shard.waiting():
+        if place.position <= user.at:
+            continue
+        waits = len(user.timers)
+        _move_user(due, key, user, time, place, engine, out)
+        if user.due != due or len(user.timers) != waits:
+            shard.touch(key, user, place.position)
 
 
 def _fire_due(shard: Shard[WorkspaceState], time: int, position: int, engine: Engine, out: Outputs) -> None:
@@ -433,6 +464,19 @@ def _fire_due(shard: Shard[WorkspaceState], time: int, position: int, engine: En
         move_workspace_clock(case, time)
         _bound(case)
         shard.touch(key, workspace, position)
+
+
+def _look_at_workspaces(shard: Shard[WorkspaceState], time: int, position: int, engine: Engine, out: Outputs) -> None:
+    """As `_look_at_users`."""
+    for due, key, workspace in shard.waiting():
+        if position <= workspace.at:
+            continue
+        waits = len(workspace.timers)
+        case = Case(key, workspace, time, time, engine, out, shard.fence.muted)
+        move_workspace_clock(case, time)
+        _bound(case)
+        if workspace.due != due or len(workspace.timers) != waits:
+            shard.touch(key, workspace, position)
 
 
 def _apply_to_user(  # noqa: C901 - flat: what is asked only of some events is asked here, not a call away

@@ -144,8 +144,13 @@ class Event(msgspec.Struct, tag="event", tag_field="log", omit_defaults=True, gc
 
 
 @final
-class Tick(msgspec.Struct, tag="tick", tag_field="log", frozen=True):
-    """A watermark: everything up to `time` (Unix milliseconds) has been appended to this log before it."""
+class Tick(msgspec.Struct, tag="tick", tag_field="log", frozen=True, omit_defaults=True):
+    """
+    A watermark: everything up to `time` (Unix milliseconds) has been appended to this log before it.
+
+    `config` is the hash of the config that is in force from here on; empty: the one that was (docs/adr/0015).
+    """
 
     # Bounded, so that a foreign record that looks like a tick cannot stop the checkpoint.
     time: Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+    config: Annotated[str, msgspec.Meta(max_length=12)] = ""

@@ -12,12 +12,19 @@ class Fired(msgspec.Struct, array_like=True, gc=False):
     `n` counts them, `time` is the event time of the last in Unix milliseconds. For window signals `end` is the window
     end of the last, and `low` the lowest count among later ends that the ring has forgotten since. For `seat_limit`
     `low` is the lowest share of the seats in use since the last. `n` is 0 for what an import has spent (`spend`).
+    `threshold` is what the last was held against, for signals that are armed again by falling below it: a higher one in
+    the config arms none.
     """
 
     n: int
     time: int
     end: int | None = None
     low: int | float | None = None
+    threshold: int | float | None = None
+
+    def below(self, threshold: float) -> float:
+        """Where it is armed again: below the threshold of today, and below the one that it fired at."""
+        return threshold if self.threshold is None else min(threshold, self.threshold)
 
 
 # Of what would have fired before an import: it is not said, and not said again. Such a moment was long ago.
@@ -60,9 +67,9 @@ class FiredState(msgspec.Struct, gc=False):
             del self.fired[key]
         return True
 
-    def record(self, signal: str, key: str, time: int, end: int | None) -> int:
+    def record(self, signal: str, key: str, time: int, end: int | None, threshold: float | None = None) -> int:
         """Take note of a firing, and return its number."""
         last = self.last_fired(signal, key)
         n = last.n + 1 if last else 1
-        self.fired[f"{signal}|{key}" if key else signal] = Fired(n, time, end)
+        self.fired[f"{signal}|{key}" if key else signal] = Fired(n, time, end, threshold=threshold)
         return n

@@ -34,7 +34,7 @@ def judge_user(user: UserState, event: Event, progress: Progress, engine: Engine
             continue
         if finding is None:
             continue
-        n = user.record(rule.name, finding.key, event.time, finding.end)
+        n = user.record(rule.name, finding.key, event.time, finding.end, finding.threshold)
         firing = Firing(
             _signal_id(rule, event.user_id or "", finding, n, engine),
             rule.name,
@@ -91,7 +91,7 @@ def fire_user_timer(
         return None
     if finding is None:
         return None
-    n = user.record(rule.name, finding.key, due, finding.end)
+    n = user.record(rule.name, finding.key, due, finding.end, finding.threshold)
     firing = Firing(
         _signal_id(rule, subject, finding, n, engine),
         rule.name,
@@ -185,7 +185,7 @@ def _of_workspace(  # noqa: PLR0913, PLR0917 - a firing has so many parts
 ) -> Firing:
     """Record a finding, which names the event with `event_id`, its `cause` and whose it was."""
     key = finding.key
-    n = workspace.record(rule.name, key, time, finding.end)
+    n = workspace.record(rule.name, key, time, finding.end, finding.threshold)
     return Firing(
         _signal_id(rule, workspace_id, finding, n, engine),
         rule.name,

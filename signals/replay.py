@@ -11,9 +11,10 @@ from signals.compiled import Engine
 from signals.config import Config
 from signals.contract import signal_record
 from signals.engine import step_workspace
-from signals.event import Source
-from signals.facts import Decision, Fact, Firing, Outputs, Pulse, Verdict
-from signals.imported import Imported
+from signals.engines import Engines
+from signals.event import Source, Tick
+from signals.facts import Command, Decision, Fact, Firing, Outputs, Pulse, Verdict
+from signals.imported import Imported, ImportedWorkspace
 from signals.one_pass import Lane, OnePass
 from signals.shard import Shard
 from signals.user import UserState
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from signals.domains import Domains
 
 SignalRecord = dict[str, object]
-# A signal, when it was found (Unix milliseconds), and its final verdict; None while it waits to the end.
-Finished = tuple[Firing, int, Verdict | None]
+# A signal, when it was found (Unix milliseconds), by which config, and its final verdict; None while it waits.
+Finished = tuple[Firing, int, str, Verdict | None]
 
 
 class Ledger:
@@ -37,15 +38,15 @@ class Ledger:
     def __init__(self) -> None:
         self._signals: list[Firing] = []
         self._verdicts: list[Verdict] = []
-        self._waiting: dict[str, tuple[Firing, int]] = {}
+        self._waiting: dict[str, tuple[Firing, int, str]] = {}
 
     def note(self, out: Outputs) -> None:
         """Take what a step put out for the record at hand."""
         self._signals += out.signals
         self._verdicts += out.verdicts
 
-    def book(self, now: int) -> list[Finished]:
-        """The signals that the record at hand has finished, each with the time at which it was found."""
+    def book(self, now: int, config: str) -> list[Finished]:
+        """The signals that the record at hand has finished; those it has raised were found `now`, by `config`."""
         if not (self._signals or self._verdicts):
             return []
         verdicts = {verdict.signal_id: verdict for verdict in self._verdicts}
@@ -53,9 +54,9 @@ class Ledger:
         for firing in self._signals:
             verdict = verdicts.pop(firing.id, None)
             if verdict is None or not verdict.is_final:
-                self._waiting[firing.id] = firing, now
+                self._waiting[firing.id] = firing, now, config
             else:
-                finished.append((firing, now, verdict))
+                finished.append((firing, now, config, verdict))
         finished.extend(
             (*self._waiting.pop(verdict.signal_id), verdict)
             for verdict in verdicts.values()
@@ -67,7 +68,7 @@ class Ledger:
 
     def close(self) -> list[Finished]:
         """The signals that wait to the end."""
-        left: list[Finished] = [(firing, found, None) for firing, found in self._waiting.values()]
+        left: list[Finished] = [(*waiting, None) for waiting in self._waiting.values()]
         self._waiting.clear()
         return left
 
@@ -165,13 +166,13 @@ class Backtest:
         self._on_outputs(out)
 
     def _book(self, now: int) -> None:
-        self._finished += self._ledger.book(now)
+        self._finished += self._ledger.book(now, self._hash)
 
     def _handed_out(self) -> list[SignalRecord]:
         if not self._finished:
             return []
         finished, self._finished = self._finished, []
-        return finished_records(finished, self._hash)
+        return finished_records(finished)
 
 
 class FactsBacktest:
@@ -179,13 +180,14 @@ class FactsBacktest:
     Folds a recorded log of facts into the signals of workspace scope, one shard for each of its partitions.
 
     Args:
-        config: The config that was in force.
+        config: The config that was in force, where no tick names another.
         domains: The lists of domains with the config's additions.
+        engines: Has the configs that ticks name; without it `config` stands for all of them.
     """
 
-    def __init__(self, config: Config, domains: Domains | None = None) -> None:
-        self._engine = Engine(config, domains)
-        self._hash = config.hash
+    def __init__(self, config: Config, domains: Domains | None = None, engines: Engines | None = None) -> None:
+        self._engine = Engine(config, domains) if engines is None else engines.start
+        self._engines = engines
         self._ledger = Ledger()
         self._shards: dict[int, Shard[WorkspaceState]] = {}
         self._newest = 0
@@ -204,6 +206,7 @@ class FactsBacktest:
 
         Raises:
             BrokenLog: The value is neither a fact nor a tick.
+            UnknownConfig: A tick names a config that is not known.
         """
         records = decode_fact_records(value)
         shard = self._shards.get(partition)
@@ -211,23 +214,32 @@ class FactsBacktest:
             shard = self._shards[partition] = Shard(encode_state, decode_workspace_state)
         finished: list[Finished] = []
         for position, record in enumerate(records, position_in_log(offset)):
-            out = step_workspace(shard, record, position, partition, self._engine)
+            engine = self._engine_at(shard, record)
+            out = step_workspace(shard, record, position, partition, engine)
             if isinstance(record, Fact | Pulse):
                 self._newest = max(self._newest, record.time)
             if out.signals or out.verdicts:
                 self._ledger.note(out)
-                finished += self._ledger.book(self._newest)
-        return finished_records(finished, self._hash)
+                finished += self._ledger.book(self._newest, engine.hash)
+        return finished_records(finished)
+
+    def _engine_at(
+        self, shard: Shard[WorkspaceState], record: Fact | Pulse | Tick | Command | ImportedWorkspace
+    ) -> Engine:
+        if self._engines is None:
+            return self._engine
+        fence = shard.fence
+        return self._engines.of(fence.config_at(record) if isinstance(record, Tick) else fence.config)
 
     def finish(self) -> list[SignalRecord]:
         """The signals that wait to the end."""
-        return finished_records(self._ledger.close(), self._hash)
+        return finished_records(self._ledger.close())
 
 
-def finished_records(finished: Iterable[Finished], config_hash: str) -> list[SignalRecord]:
+def finished_records(finished: Iterable[Finished]) -> list[SignalRecord]:
     """Signals as JSON objects with their `verdict`; one without still waits for an activation."""
     waiting = Decision.WAITING_FOR_ACTIVATION.value
     return [
-        signal_record(firing, found, config_hash) | {"verdict": waiting if verdict is None else verdict.verdict.value}
-        for firing, found, verdict in finished
+        signal_record(firing, found, config) | {"verdict": waiting if verdict is None else verdict.verdict.value}
+        for firing, found, config, verdict in finished
     ]

@@ -78,12 +78,14 @@ class Finding(msgspec.Struct, frozen=True):
 
     `key` is what the definition of the signal says "per" (request type, domain), empty where it says nothing.
     `end` is the window end that a window signal was judged at. `kind` is set where it differs from the rule's.
+    `threshold` is set where falling below it arms the rule again.
     """
 
     evidence: Evidence
     key: str = ""
     end: int | None = None
     kind: Kind | None = None
+    threshold: float | None = None
 
 
 class Rule(ABC):

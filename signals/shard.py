@@ -5,11 +5,14 @@ from __future__ import annotations
 import heapq
 import struct
 from collections.abc import Callable, Iterable, Iterator
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import msgspec
 
 from signals.errors import BrokenLog
+
+if TYPE_CHECKING:
+    from signals.event import Tick
 
 
 class State(Protocol):
@@ -58,13 +61,27 @@ class Fence(msgspec.Struct):
 
     `origins` maps an origin (a partition of the step before) to the last coordinate applied: what is not newer was sent
     again. `tick` is the newest tick applied, Unix milliseconds. `end` is the offset after the last record applied.
-    `muted` maps signals that nobody wants to hear of, wherever they fire, to the time that ends.
+    `muted` maps signals that nobody wants to hear of, wherever they fire, to the time that ends. `config` is the hash
+    of the config in force: what the last tick that named one has named; empty before the first.
     """
 
     origins: dict[str, Coordinate] = {}
     tick: int = 0
     end: int = 0
     muted: dict[str, int] = {}
+    config: str = ""
+
+    def config_at(self, tick: Tick) -> str:
+        """The hash of the config in force from a tick on: that of an older one changes nothing."""
+        return tick.config if tick.config and tick.time >= self.tick else self.config
+
+    def take(self, tick: Tick) -> bool:
+        """Let time pass and the config change; False for a tick that tells nothing new."""
+        config = self.config_at(tick)
+        if tick.time < self.tick or (tick.time == self.tick and config == self.config):
+            return False
+        self.tick, self.config = tick.time, config
+        return True
 
     def admit(self, origin: str, coordinate: Coordinate) -> bool:
         """Tell whether the record is new, and remember it if so."""
@@ -162,6 +179,19 @@ class Shard(Generic[S]):
             if state is not None and state.due == when:
                 taken.append((when, key))
         return taken
+
+    def waiting(self) -> Iterator[tuple[int, str, S]]:
+        """
+        Every subject that has a timer, ordered by (due time, subject), with its state; the schedule stays as it is.
+
+        Whoever changes a state calls `touch`. One that is not in use is decoded for the caller alone: at a change of
+        the config they would all be in memory otherwise.
+        """
+        for key, when in sorted(self._scheduled.items(), key=lambda one: (one[1], one[0])):
+            state = self.states[key]
+            due = _SEAL.unpack_from(state)[1] if isinstance(state, bytes) else state.due
+            if due == when:
+                yield when, key, self._decode(state[_SEAL.size :]) if isinstance(state, bytes) else state
 
     def items(self, keys: Iterable[str]) -> Iterator[tuple[str, S]]:
         """The states of `keys`, decoded."""

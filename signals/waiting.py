@@ -85,12 +85,12 @@ def wake(case: Case) -> list[Firing]:
 def answered(case: Case, answer: Fact) -> list[Firing]:
     """Take what waited for an answer; one that was quicker than its question is remembered."""
     policy = case.policy
-    found = [firing for firing in policy.asked if firing.event_id == answer.event_id]
+    waited = [firing for firing in policy.asked if firing.event_id == answer.event_id]
     policy.asked = [firing for firing in policy.asked if firing.event_id != answer.event_id]
-    if answer.is_asked and not found:
+    if answer.is_asked and not waited:
         policy.answers.append(answer.event_id)
         del policy.answers[:-_ANSWERS_CAP]
-    return found
+    return [firing for firing in waited if _has_route(case, firing)]
 
 
 def may_wait_for_answer(case: Case, firing: Firing) -> bool:
@@ -109,7 +109,7 @@ def unanswered(case: Case) -> list[Firing]:
     policy = case.policy
     found = [firing for firing in policy.asked if firing.time + ASK_MS <= case.time]
     policy.asked = [firing for firing in policy.asked if firing.time + ASK_MS > case.time]
-    return found
+    return [firing for firing in found if _has_route(case, firing)]
 
 
 def expire(case: Case) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from streams.reach import BrokerUnavailable, require_broker
 from streams.settings import Settings
 from streams.settling import settle_dead_letters
 from streams.topics import Topics, TopicSpec
+
+# Between two questions about topics that were made just now.
+_AGAIN_S = 0.5
 
 
 class TopicsMissing(PlgError):
@@ -101,6 +105,26 @@ def create_topics(config: Config, settings: Settings, *, sources: bool = False) 
     return [spec.name for spec in missing]
 
 
+def ensure_topics(config: Config, settings: Settings) -> None:
+    """
+    Create what is missing, and wait until the brokers know of it: they tell each other after they have answered.
+
+    Raises:
+        TopicsMissing: They do not in time.
+    """
+    create_topics(config, settings)
+    give_up_at = time.monotonic() + settings.connect_timeout_s
+    while True:
+        try:
+            require_topics(config, settings)
+        except TopicsMissing:
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(_AGAIN_S)
+        else:
+            return
+
+
 def reset_topics(config: Config, settings: Settings) -> list[str]:
     """
     Forget everything derived: our logs, the changelogs and what the group has committed, so that it is built again.
@@ -116,6 +140,8 @@ def reset_topics(config: Config, settings: Settings) -> list[str]:
     """
     topics = Topics(config.prefix, config.topics.partitions)
     derived = {topics.user_events, topics.workspace_facts, topics.users_changelog, topics.workspaces_changelog}
+    # It begins with the config that is in force then.
+    derived.add(topics.config)
     # The rebuild reads the originals of what was redriven.
     derived.add(topics.redrive)
     with _admin(settings) as client:

@@ -88,8 +88,8 @@ class River:
     One worker's share of the river.
 
     Args:
-        config: The config in force.
-        engine: The compiled rules.
+        config: The worker's own, as it was when it started.
+        engine_of: The compiled rules by the hash that a log names, empty where it has named none.
         topics: Names and partitions.
         sender: Where everything goes.
         still_owner: Ends the process if the partitions may have another owner by now.
@@ -99,7 +99,7 @@ class River:
         self,
         *,
         config: Config,
-        engine: Engine,
+        engine_of: Callable[[str], Engine],
         topics: Topics,
         sender: Sender,
         users: StateTable[UserState],
@@ -107,7 +107,7 @@ class River:
         still_owner: Callable[[], None],
         metrics: Metrics,
     ) -> None:
-        self.engine = engine
+        self.engine_of = engine_of
         self.topics = topics
         self.metrics = metrics
         # Where ingest stands: for each partition of the customer's topics the offset after the last record passed on.
@@ -117,8 +117,10 @@ class River:
         # How long it has been at work on records, seconds.
         self.busy_s = 0.0
         self._sender = sender
+        # Ingest has no place in a log at which a config begins: what it has resolved stands in the records.
         self._decoder = SegmentDecoder(config)
-        self._config_hash = config.hash
+        self._custom = config.custom
+        self._max_id_chars = config.limits.max_id_chars
         self._is_wall = config.clock is Clock.WALL
         self._user_step: KeyedStep[UserState, Event | ImportedMember] = KeyedStep(
             users, decode_user_records, step_users, set_aside_event
@@ -179,6 +181,12 @@ class River:
             **described(failed.__cause__),
         )
 
+    def use(self, config: Config) -> None:
+        """Let ingest read events by another config from the next slice on."""
+        self._decoder = SegmentDecoder(config)
+        self._custom = config.custom
+        self._max_id_chars = config.limits.max_id_chars
+
     # -- slices: no await, so that a barrier never falls inside a record
 
     def _ingest_slice(self, records: Sequence[Record]) -> None:
@@ -212,7 +220,7 @@ class River:
             self._pass_on_import(record)
             return
         try:
-            command = read_command(record.value, self.engine.config.custom).at(record.partition, record.offset)
+            command = read_command(record.value, self._custom).at(record.partition, record.offset)
         except BadRecord as bad:
             self._dead_letter(record, bad)
             return
@@ -226,7 +234,7 @@ class River:
         """Each record of an import stands alone, as an order does."""
         source = Source(record.topic, record.partition, record.offset)
         try:
-            imported = read_import(record.value or b"", source, self.engine.config.limits.max_id_chars)
+            imported = read_import(record.value or b"", source, self._max_id_chars)
         except BadRecord as bad:
             self._dead_letter(record, bad)
             return
@@ -242,7 +250,8 @@ class River:
 
     def _fold(self, step: KeyedStep[S, R], bundles: Sequence[Record]) -> int:
         partition, count = bundles[0].partition, 0
-        poisoned = step.poisoned(partition)
+        poisoned, fence = step.poisoned(partition), step.table.shard(partition).fence
+        engine = self.engine_of(fence.config)
         for record in bundles:
             try:
                 items = step.decode(record.value or b"")
@@ -252,23 +261,29 @@ class River:
                 continue
             start, end = position_in_log(record.offset), position_in_log(record.offset, len(items))
             if poisoned is not None and start <= poisoned < end and not isinstance(items[poisoned - start], Tick):
-                self._pass_over(step, record, items, poisoned - start)
+                self._pass_over(step, engine, record, items, poisoned - start)
             else:
-                self._apply(step, record, items, range(start, end))
+                # A tick stands alone, and another config begins with it.
+                if len(items) == 1 and type(items[0]) is Tick:
+                    engine = self.engine_of(fence.config_at(items[0]))
+                self._apply(step, engine, record, items, range(start, end))
             count += len(items)
         # A barrier never falls inside a slice, so once is enough.
-        step.table.shard(partition).fence.end = bundles[-1].offset + 1
+        fence.end = bundles[-1].offset + 1
         self._to_workspaces.flush()
         return count
 
     def _apply(
-        self, step: KeyedStep[S, R], record: Record, items: Sequence[R | Tick], positions: Sequence[int]
+        self,
+        step: KeyedStep[S, R],
+        engine: Engine,
+        record: Record,
+        items: Sequence[R | Tick],
+        positions: Sequence[int],
     ) -> None:
         """Apply the records of a bundle, and pass on what comes of them."""
         try:
-            facts, news = step.apply(
-                step.table.shard(record.partition), items, positions, record.partition, self.engine
-            )
+            facts, news = step.apply(step.table.shard(record.partition), items, positions, record.partition, engine)
         except StepError as error:
             raise StepFailed(step.table, record, error.position) from error.__cause__
         add = self._to_workspaces.add
@@ -276,20 +291,22 @@ class River:
             add(fact.workspace_id, fact)
         self.metrics.facts += len(facts)
         for item, out in news:
-            self._send_news(out, item, record)
+            self._send_news(out, item, record, engine.hash)
 
-    def _pass_over(self, step: KeyedStep[S, R], record: Record, items: Sequence[R | Tick], at: int) -> None:
+    def _pass_over(
+        self, step: KeyedStep[S, R], engine: Engine, record: Record, items: Sequence[R | Tick], at: int
+    ) -> None:
         """Apply the records of a bundle but the one that the step cannot apply."""
         start, poisoned = position_in_log(record.offset), items[at]
         assert not isinstance(poisoned, Tick)
-        self._apply(step, record, items[:at], range(start, start + at))
+        self._apply(step, engine, record, items[:at], range(start, start + at))
         step.set_aside(step.table.shard(record.partition), poisoned, start + at)
         self._dead_letter(record, BadRecord(Reason.STEP_FAILED), encode_record(poisoned))
-        self._apply(step, record, items[at + 1 :], range(start + at + 1, start + len(items)))
+        self._apply(step, engine, record, items[at + 1 :], range(start + at + 1, start + len(items)))
 
     # -- outputs
 
-    def _send_news(self, outputs: Outputs, item: LogItem, record: Record) -> None:
+    def _send_news(self, outputs: Outputs, item: LogItem, record: Record, config: str) -> None:
         """Send what only few records bring about: signals, verdicts, alerts, dead letters."""
         send, topics, metrics = self._sender.send, self.topics, self.metrics
         for note in outputs.notes:
@@ -299,14 +316,14 @@ class River:
         detected_at = time.time_ns() // 1_000_000
         for firing in outputs.signals:
             key = firing.subject
-            send(topics.signals, topics.of(key), key.encode(), signal_json(firing, detected_at, self._config_hash))
+            send(topics.signals, topics.of(key), key.encode(), signal_json(firing, detected_at, config))
             metrics.signals[firing.signal] += 1
         for measure in outputs.measures:
             key = measure.subject
-            send(topics.signals, topics.of(key), key.encode(), signal_json(measure, detected_at, self._config_hash))
+            send(topics.signals, topics.of(key), key.encode(), signal_json(measure, detected_at, config))
         for alert in outputs.alerts:
             key = alert.workspace_id
-            send(topics.alerts, topics.of(key), key.encode(), alert_json(alert, detected_at, self._config_hash))
+            send(topics.alerts, topics.of(key), key.encode(), alert_json(alert, detected_at, config))
             metrics.alerts[alert.signal] += 1
             if self._is_wall and alert.status is AlertStatus.OPEN:
                 metrics.alert_waits.observe((detected_at - alert.sent_at) / 1_000)

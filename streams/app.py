@@ -15,7 +15,7 @@ from faust.types import TP
 from signals.codec import decode_user_state, decode_workspace_state, encode_state
 from signals.compiled import Engine
 from signals.config import Config
-from signals.domains import Domains
+from signals.engines import Engines
 from signals.user import UserState
 from signals.workspace import WorkspaceState
 from streams.agents import River
@@ -87,30 +87,45 @@ class Parts:
         return bool(self.app.rebalancing or self.app.in_recovery)
 
 
-def build(config: Config, settings: Settings, sources: Sequence[str]) -> Parts:
+def build(
+    config: Config, settings: Settings, sources: Sequence[str], engine_of: Callable[[str], Engine] | None = None
+) -> Parts:
     """
     Make a worker's parts; call it inside the running loop. Nothing is connected yet.
 
     Args:
         sources: The customer's topics that this worker reads.
+        engine_of: As `assemble` has it.
 
     Returns:
         The parts, with the agents registered.
     """
-    return assemble(config, settings, sources, faust_app(config, settings), Outbox(settings.kafka_options))
+    return assemble(config, settings, sources, faust_app(config, settings), Outbox(settings.kafka_options), engine_of)
 
 
-def assemble(config: Config, settings: Settings, sources: Sequence[str], app: faust.App, outbox: Outbox) -> Parts:
-    """Put a worker together around what talks to the brokers: Faust's app and the outbox."""
+def assemble(  # the parts that a test replaces
+    config: Config,
+    settings: Settings,
+    sources: Sequence[str],
+    app: faust.App,
+    outbox: Outbox,
+    engine_of: Callable[[str], Engine] | None = None,
+) -> Parts:
+    """
+    Put a worker together around what talks to the brokers: Faust's app and the outbox.
+
+    Args:
+        engine_of: The compiled rules by the hash that a log names; without it `config` alone is known.
+    """
     topics = Topics(config.prefix, config.topics.partitions)
     metrics = Metrics()
     users = _table(app, "users", topics, decode_user_state)
     workspaces = _table(app, "workspaces", topics, decode_workspace_state)
     owner = Owner(app, settings)
-    engine = Engine(config, Domains(config.domains))
+    engine_of = Engines(config).of if engine_of is None else engine_of
     river = River(
         config=config,
-        engine=engine,
+        engine_of=engine_of,
         topics=topics,
         sender=outbox,
         users=users,
@@ -119,7 +134,7 @@ def assemble(config: Config, settings: Settings, sources: Sequence[str], app: fa
         metrics=metrics,
     )
     tables: dict[str, StateTable[Any]] = {topics.user_events: users, topics.workspace_facts: workspaces}
-    snapshots = Snapshots(workspaces, outbox, topics, engine.scoring)
+    snapshots = Snapshots(workspaces, outbox, topics, engine_of)
     workspaces.on_restored = snapshots.note_restored
     checkpoint = Checkpoint(
         sender=outbox,

@@ -17,6 +17,7 @@ import msgspec
 from signals.comparing import difference
 from signals.config import Config
 from signals.domains import Domains
+from signals.engines import Engines
 from signals.errors import PlgError
 from signals.facts import Outputs
 from signals.moments import iso, parse_time
@@ -27,6 +28,7 @@ from signals.units import milliseconds
 from streams.backtest_input import Records
 from streams.backtest_report import BacktestReport, Measuring, SweepReport, SweepRow, span_days
 from streams.backtest_variants import Sweep, Variant
+from streams.config_log import recorded
 from streams.replaying import ReplayFailed, read_lines
 
 OnBytes = Callable[[int], None]
@@ -93,12 +95,12 @@ class _Book:
     ledger: Ledger = field(default_factory=Ledger)
 
     def on_record(self, now: int) -> None:
-        finished = self.ledger.book(now)
+        finished = self.ledger.book(now, self.hash)
         if finished:
-            self.write(finished_records(finished, self.hash))
+            self.write(finished_records(finished))
 
     def close(self) -> None:
-        self.write(finished_records(self.ledger.close(), self.hash))
+        self.write(finished_records(self.ledger.close()))
 
 
 def backtest(plan: Plan, records: Records, out: Path | None = None) -> BacktestReport:
@@ -238,10 +240,13 @@ def _remarks(plan: Plan, report: BacktestReport) -> Iterator[str]:
 
 
 def backtest_facts(
-    config: Config, files: Iterable[Path], out: Path, *, on_bytes: OnBytes
+    config: Config, files: Iterable[Path], out: Path, *, on_bytes: OnBytes, configs: Path | None = None
 ) -> tuple[int, Counter[tuple[str, str]]]:
     """
     Fold recordings of the facts log into signals of workspace scope.
+
+    Args:
+        configs: A recording of `plg.config`: each place of the log then goes by the config that was in force there.
 
     Returns:
         How many records there were, and how many signals by name and verdict.
@@ -249,7 +254,7 @@ def backtest_facts(
     Raises:
         PlgError: A line is no recorded fact, a file cannot be read, or the result cannot be written.
     """
-    run = FactsBacktest(config, Domains(config.domains))
+    run = FactsBacktest(config, Domains(config.domains), None if configs is None else _engines(configs, config))
     records, counts = 0, Counter[tuple[str, str]]()
     decoder = msgspec.json.Decoder(RecordedFact)
     with _writing(out) as write:
@@ -272,6 +277,13 @@ def backtest_facts(
             records += 1
         take(run.finish())
     return records, counts
+
+
+def _engines(configs: Path, config: Config) -> Engines:
+    """The configs of a recording of `plg.config`."""
+    known = recorded(read_lines([configs]))
+    first = None if known.first is None else known.find(known.first.config)
+    return Engines(first or config, known.windows, known.find)
 
 
 def read_moment(option: str, text: str | None, config: Config) -> int | None:

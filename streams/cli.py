@@ -11,6 +11,7 @@ from signals.errors import PlgError
 from streams.commands import (
     backtest,
     config,
+    diff,
     dlq,
     doctor,
     explain,
@@ -40,7 +41,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for command in (running.demo, running.worker, trying.check, trying.replay, backtest.backtest):
+for command in (running.demo, running.worker, trying.check, trying.replay, backtest.backtest, diff.diff):
     app.command()(command)
 for order in (orders.mute, orders.unmute, orders.snooze, orders.close):
     app.command()(order)

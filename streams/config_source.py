@@ -15,6 +15,7 @@ from signals.domains import Domains
 from signals.errors import ConfigError
 from signals.mistakes import Key, dotted
 from streams.config_text import Document, parse_text, read_text
+from streams.config_watch import look_at_start
 from streams.redaction import hidden
 
 if TYPE_CHECKING:
@@ -59,6 +60,56 @@ class ConfigFile:
         found = warnings(self.config, Domains(self.config.domains))
         placed = sorted((self.document.place(warning.key), str(warning)) for warning in found)
         return [self.document.line(place, text) for place, text in placed]
+
+
+class ConfigSource:
+    """
+    The file that a process goes by, from its start on.
+
+    Args:
+        path: The file.
+        prefix: Instead of the one that it names.
+        begin: Instead of its `source.start`.
+    """
+
+    def __init__(self, path: Path, prefix: str | None = None, begin: str | None = None) -> None:
+        self.path = path
+        self._prefix = prefix
+        self._begin = begin
+        # Before it is read: what changes in between is seen as a change.
+        self.start = look_at_start(path)
+
+    def read(self) -> Config:
+        """
+        Read and check the file as it is now.
+
+        Raises:
+            ConfigError: As `load_config`, or as `moved`.
+        """
+        return moved(load_config(self.path), self._prefix, self._begin)
+
+
+def moved(config: Config, prefix: str | None, begin: str | None = None) -> Config:
+    """
+    The same config under another prefix: with topics, states and ids of its own.
+
+    Args:
+        prefix: The prefix; its own if None.
+        begin: Another `source.start`, if not None.
+
+    Raises:
+        ConfigError: It cannot be a prefix or a start, or the config reads a topic that would be its own.
+    """
+    if prefix is None and begin is None:
+        return config
+    values = config.model_dump(mode="json")
+    values["prefix"] = config.prefix if prefix is None else prefix
+    if begin is not None:
+        values["source"]["start"] = begin
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_describe(found) for found in error.errors(include_url=False))) from None
 
 
 def load_config(path: Path) -> Config:

@@ -37,8 +37,8 @@ WORKER: tuple[Metric[WorkerView], ...] = (
     Metric(
         "plg_config_info",
         Kind.GAUGE,
-        "Always 1; the label is the hash of the config in force.",
-        lambda view: {view.parts.metrics.config_hash or view.config.hash: 1},
+        "Always 1; the label is the hash of the newest config, which the next tick puts in force.",
+        lambda view: {view.configs.newest: 1},
         ("hash",),
     ),
     Metric(
@@ -46,14 +46,14 @@ WORKER: tuple[Metric[WorkerView], ...] = (
         Kind.COUNTER,
         "Changed config files that this process has seen, by what became of them: `applied`, `same` as in force, "
         "`invalid` (mistakes), `refused` (keys that cannot change while workers run), `older`, `unpublished`.",
-        lambda view: counted(view.parts.metrics.config_reloads, RELOADS),
+        lambda view: counted(view.configs.outcomes, RELOADS),
         ("outcome",),
     ),
     Metric(
         "plg_config_file_rejected",
         Kind.GAUGE,
         "1 while the config file holds something else than what is in force or on its way, else 0.",
-        lambda view: int(view.parts.metrics.config_file_rejected),
+        lambda view: int(bool(view.configs.problem)),
     ),
     Metric(
         "plg_events_ingested_total",

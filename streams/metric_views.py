@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from signals.funnel_numbers import Funnel, Share
     from sinks.status import SinkStatus
     from streams.app import Parts
+    from streams.configs import Configs
     from streams.tables import StateTable
 
 
@@ -26,12 +27,13 @@ class WorkerView:
 
     parts: Parts
     config: Config
+    configs: Configs
     is_ready: Callable[[], bool] = bool
 
     @property
     def signals(self) -> tuple[str, ...]:
         """The names of all signals, the config's own among them."""
-        return (*Signals.model_fields, *self.config.custom)
+        return (*Signals.model_fields, *self.configs.config.custom)
 
     @property
     def tables(self) -> Iterable[StateTable]:  # type: ignore[type-arg]  # of either state

@@ -18,7 +18,6 @@ CHECKPOINTS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 # What can become of a config file that has changed: it counts, it says what is in force already, it has mistakes, it
 # changes what cannot change while workers run, it is older than what is in force, or Kafka did not take it.
 RELOADS = ("applied", "same", "invalid", "refused", "older", "unpublished")
-_GOOD = ("applied", "same")
 
 
 @dataclass
@@ -46,20 +45,3 @@ class Metrics:
     checkpoint_in_flight: bool = False
     # From the moment at which a new alert was due to when it was sent; of the wall clock only.
     alert_waits: Durations = field(default_factory=Durations)
-    # The config in force where it is another one than at the start, and what became of changed files (`RELOADS`).
-    config_hash: str = ""
-    config_reloads: Counter[str] = field(default_factory=Counter)
-    # The file holds something else than what is in force or on its way.
-    config_file_rejected: bool = False
-
-    def note_reload(self, outcome: str, config_hash: str = "") -> None:
-        """
-        Count what became of a changed config file.
-
-        Args:
-            outcome: One of `RELOADS`.
-            config_hash: The config in force from now on, where it is another one.
-        """
-        self.config_reloads[outcome] += 1
-        self.config_file_rejected = outcome not in _GOOD
-        self.config_hash = config_hash or self.config_hash

@@ -36,13 +36,12 @@ class Need(NamedTuple):
 
 def worker_needs(topics: Topics, sources: Sequence[str]) -> list[Need]:
     """Everything that a worker must be allowed to do, and nothing else; docs/operations.md has the same list."""
-    read_and_written = (topics.user_events, topics.workspace_facts, topics.users_changelog, topics.workspaces_changelog)
+    logs = (topics.user_events, topics.workspace_facts, topics.users_changelog, topics.workspaces_changelog)
+    read_and_written = (*logs, topics.config)
     written = (topics.signals, topics.alerts, topics.verdicts, topics.workspaces, topics.dead_letters)
     return [
         *(Need("topic", name, Right.READ) for name in (*topics.ingested(sources), *read_and_written)),
         *(Need("topic", name, Right.WRITE) for name in (*read_and_written, *written)),
-        # Nothing reads it yet; the worker only sees that it is there.
-        Need("topic", topics.config, Right.DESCRIBE),
         Need("group", topics.prefix, Right.READ),
     ]
 

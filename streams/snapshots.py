@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Protocol
 
-from signals.score import Scoring
+from signals.compiled import Engine
 from signals.snapshot import snapshot_json
 from signals.workspace import WorkspaceState
 from streams.tables import StateTable
@@ -27,18 +28,22 @@ class Sender(Protocol):
 
 class Snapshots:
     """
-    Sends snapshots at barriers.
+    Sends snapshots at barriers, scored by the config that is in force in their partition.
 
     The pace is the wall clock's: a snapshot is a view for people, its pace decides nothing.
     """
 
     def __init__(
-        self, workspaces: StateTable[WorkspaceState], sender: Sender, topics: Topics, scoring: Scoring
+        self,
+        workspaces: StateTable[WorkspaceState],
+        sender: Sender,
+        topics: Topics,
+        engine_of: Callable[[str], Engine],
     ) -> None:
         self._workspaces = workspaces
         self._sender = sender
         self._topics = topics
-        self._scoring = scoring
+        self._engine_of = engine_of
         # Workspaces that changed since their last snapshot, by partition.
         self._changed: dict[int, set[str]] = {}
         # Workspaces whose last owner may have left their snapshot unsent, by partition, oldest first: when their states
@@ -65,12 +70,13 @@ class Snapshots:
             changed.update(shard.dirty)
             if partition in self._workspaces.recovered:
                 changed.update(self._unsent.pop(partition, ()))
+            scoring = self._engine_of(shard.fence.config).scoring
             for workspace_id in [key for key in changed if now - self._sent_at.get(key, -EVERY_S) >= EVERY_S]:
                 changed.discard(workspace_id)
                 state = shard.get(workspace_id)
                 if state is not None:
                     self._sent_at[workspace_id] = now
-                    value = snapshot_json(workspace_id, state, self._scoring)
+                    value = snapshot_json(workspace_id, state, scoring)
                     self._sender.send(self._topics.workspaces, partition, workspace_id.encode(), value)
         for partition in self._changed.keys() - self._workspaces.shards.keys():
             del self._changed[partition]

@@ -84,10 +84,29 @@ class TickSender:
         self._producer = Producer({**options, "acks": "all", "enable.idempotence": True})
         self._watermark = Watermark()
         self.sent = 0
+        # The newest tick in each log, and the config that ticks name; empty where they name none.
+        self._newest = {self._topics.user_events: 0, self._topics.workspace_facts: 0}
+        self._config = ""
 
     def note(self, time_ms: int) -> None:
         """Note a time with where everything that ingest reads ends now."""
         self._watermark.note(time_ms, self._ends(self._topics.ingested(self._read.topics())))
+
+    def name(self, config: str, *, at_once: bool = True) -> None:
+        """
+        Let every tick name a config (its hash) from now on.
+
+        Args:
+            at_once: Append the last tick of both logs once more, with the name: a config need not wait until the
+                pipeline has caught up. Where this sender has sent none, that is time 0, which only a log without any
+                tick takes; another log takes the next one.
+        """
+        if config == self._config:
+            return
+        self._config = config
+        if at_once:
+            for topic, time_ms in self._newest.items():
+                self._append(topic, time_ms)
 
     def relay(self) -> None:
         """Move each tick on as far as the commits of the river allow."""
@@ -116,7 +135,7 @@ class TickSender:
         self._offsets.close()
 
     def _append(self, topic: str, time_ms: int) -> dict[tuple[str, int], int]:
-        value = msgspec.json.encode(Tick(time_ms))
+        value = msgspec.json.encode(Tick(time_ms, self._config))
         after: dict[tuple[str, int], int] = {}
 
         def delivered(error: object, message: object) -> None:
@@ -129,6 +148,7 @@ class TickSender:
         if len(after) != self._topics.partitions:
             raise KafkaException(f"a tick reached {len(after)} of {self._topics.partitions} partitions of {topic}")
         self.sent += 1
+        self._newest[topic] = time_ms
         return after
 
     def _ends(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
@@ -159,9 +179,24 @@ class WallTicks:
         self._sender = TickSender(config, settings, sources)
         self._every_ms = int(settings.tick_s * 1_000)
         self._noted_at = 0
+        self._named: str | None = None
 
-    def step(self, now_ms: int) -> None:
-        """Note a new time when one is due and none waits, and move what is on its way."""
+    def is_news(self, config: str) -> bool:
+        """Whether ticks name another config so far."""
+        return config != self._named
+
+    def step(self, now_ms: int, config: str, *, is_first: bool = False) -> None:
+        """
+        Note a new time when one is due and none waits, and move what is on its way.
+
+        Args:
+            now_ms: Wall time, Unix milliseconds.
+            config: The hash of the config to name.
+            is_first: The logs name none so far.
+        """
+        if self.is_news(config):
+            self._sender.name(config, at_once=is_first or self._named is not None)
+            self._named = config
         if now_ms - self._noted_at >= self._every_ms and not self._sender.has_pending:
             self._sender.note(now_ms)
             self._noted_at = now_ms

@@ -16,6 +16,9 @@ from confluent_kafka import KafkaException
 from signals.config import Clock, Config
 from streams.admin import require_topics
 from streams.app import Parts, build
+from streams.config_source import ConfigSource
+from streams.config_watch import ConfigWatch
+from streams.configs import Configs, open_configs
 from streams.endings import EXIT_FAILED, Deadline, Watchdog, described, fail_stop
 from streams.first_start import position_sources
 from streams.health import HealthServer
@@ -29,19 +32,26 @@ from streams.worker_health import WorkerProbes
 
 log = structlog.get_logger()
 
+# How soon the sender of ticks names a new config.
+_LOOK_S = 0.2
 # More than a slice has in hand at a time.
 _OBJECTS_BETWEEN_COLLECTIONS = 20_000
 
 
-def run_worker(config: Config, settings: Settings) -> int:
+def run_worker(config: Config, settings: Settings, source: ConfigSource) -> int:
     """
     Run a worker until SIGTERM or SIGINT.
+
+    Args:
+        config: What `source` had to say at the start.
+        source: The file, to be watched.
 
     Returns:
         The process's exit code.
 
     Raises:
-        PlgError: No broker, missing rights or topics, or a health port that is taken; the text says what to do.
+        PlgError: No broker, missing rights or topics, a health port that is taken, or a config that the states under
+            the prefix do not go with; the text says what to do.
     """
     with HealthServer(settings) as server:
         require_broker(settings)
@@ -50,11 +60,19 @@ def run_worker(config: Config, settings: Settings) -> int:
         require_permissions(worker_needs(Topics(config.prefix, config.topics.partitions), sources), settings)
         require_topics(config, settings)
         log.info("source.topics", topics=list(sources))
+        configs = open_configs(config, settings, source.start.changed_at)
         position_sources(config, settings, sources)
-        return asyncio.run(_run(config, settings, sources, server))
+        return asyncio.run(_run(config, settings, sources, server, configs, source))
 
 
-async def _run(config: Config, settings: Settings, sources: tuple[str, ...], server: HealthServer) -> int:
+async def _run(  # what `run_worker` has put together
+    config: Config,
+    settings: Settings,
+    sources: tuple[str, ...],
+    server: HealthServer,
+    configs: Configs,
+    source: ConfigSource,
+) -> int:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     _stop_on_signals(loop, stop, settings)
@@ -62,11 +80,15 @@ async def _run(config: Config, settings: Settings, sources: tuple[str, ...], ser
     logging.getLogger("aiokafka").setLevel(logging.ERROR)
     logging.getLogger("mode").setLevel(logging.ERROR)
 
-    parts = build(config, settings, sources)
+    parts = build(config, settings, sources, configs.engine_of)
+    if config.clock is Clock.WALL:
+        # The newest, which may be another worker's file.
+        parts.river.use(configs.config)
+        configs.on_newest = parts.river.use
     parts.outbox.start()
     parts.prepare(settings)
     health = _Health(parts, settings, loop)
-    probes = WorkerProbes(parts, config, settings, health.turns)
+    probes = WorkerProbes(parts, config, settings, health.turns, configs)
     server.start(probes)
     await parts.app.start()
     checkpoints = loop.create_task(
@@ -75,12 +97,13 @@ async def _run(config: Config, settings: Settings, sources: tuple[str, ...], ser
     watchdog = Watchdog(health.complaint)
     watchdog.start()
     ticks = WallTicks(config, settings, sources) if config.clock is Clock.WALL else None
+    file = _watch_config(configs, source) if ticks is not None else None
     spare_collections()
-    log.info("worker.started", prefix=config.prefix, config=config.hash, clock=config.clock.value)
+    log.info("worker.started", prefix=config.prefix, config=configs.newest, clock=config.clock.value)
 
     crashed = loop.create_task(parts.app.wait_until_stopped())
     stopping = loop.create_task(stop.wait())
-    ticking = loop.create_task(_tick(parts, ticks, settings)) if ticks is not None else None
+    ticking = loop.create_task(_tick(parts, ticks, settings, configs)) if ticks is not None else None
     watching = loop.create_task(_watch_sources(config, settings, sources)) if config.source.pattern else None
     await asyncio.wait({crashed, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if not stop.is_set():
@@ -89,6 +112,9 @@ async def _run(config: Config, settings: Settings, sources: tuple[str, ...], ser
     log.info("worker.stopping")
     probes.is_stopping = True
     watchdog.stop()
+    if file is not None:
+        file.stop()
+        configs.stop()
     for task in (checkpoints, ticking, watching):
         if task is not None:
             task.cancel()
@@ -115,13 +141,25 @@ def _stop_on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, setti
         signal.signal(number, on_signal)
 
 
-async def _tick(parts: Parts, ticks: WallTicks, settings: Settings) -> None:
+def _watch_config(configs: Configs, source: ConfigSource) -> ConfigWatch:
+    """Take changes of the file into account from now on, and those that other workers publish."""
+    configs.start()
+    watch = ConfigWatch(source.path, source.start, lambda seen: configs.consider(seen, source.read))
+    watch.start()
+    return watch
+
+
+async def _tick(parts: Parts, ticks: WallTicks, settings: Settings, configs: Configs) -> None:
     """Let time pass for silent subjects while this worker owns partition 0: one sender in the group."""
+    stepped_at = time.monotonic()
     while True:
-        await asyncio.sleep(min(1.0, settings.tick_s))
-        if not parts.idle and 0 in parts.users.recovered:
+        await asyncio.sleep(min(_LOOK_S, settings.tick_s))
+        is_due = time.monotonic() - stepped_at >= min(1.0, settings.tick_s) or ticks.is_news(configs.newest)
+        if is_due and not parts.idle and 0 in parts.users.recovered:
+            stepped_at = time.monotonic()
+            is_first = not parts.users.shard(0).fence.config
             try:
-                await asyncio.to_thread(ticks.step, time.time_ns() // 1_000_000)
+                await asyncio.to_thread(ticks.step, time.time_ns() // 1_000_000, configs.newest, is_first=is_first)
             except KafkaException as error:
                 # A broker that is away for a while must not end the ticks of a worker for good.
                 log.warning("tick.failed", error=str(error.args[0]))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from signals.config import Config
 from streams.app import Parts
+from streams.configs import Configs
 from streams.exposition import Exposition
 from streams.health import Answer
 from streams.metric_catalogue import WORKER, WorkerView
@@ -25,13 +26,17 @@ class WorkerProbes:
 
     Args:
         turns: Whether the event loop turns within so many seconds.
+        configs: What it knows of configs.
     """
 
-    def __init__(self, parts: Parts, config: Config, settings: Settings, turns: Callable[[float], bool]) -> None:
+    def __init__(
+        self, parts: Parts, config: Config, settings: Settings, turns: Callable[[float], bool], configs: Configs
+    ) -> None:
         self._parts = parts
         self._max_lag = settings.ready_max_lag
         self._turns = turns
-        view = WorkerView(parts, config, lambda: self.ready().ok)
+        self._configs = configs
+        view = WorkerView(parts, config, configs, lambda: self.ready().ok)
         self._exposition = Exposition(WORKER, lambda: view)
         self.is_stopping = False
 
@@ -55,7 +60,9 @@ class WorkerProbes:
             "running": not self.is_stopping,
         }
         numbers = {"partitions": len(waiting), "lag": lag, "max_lag": self._max_lag}
-        return Answer(all(conditions.values()), {**conditions, **numbers})
+        # A file that does not count makes nobody unready: the last good config goes on.
+        config = {"config": self._configs.newest, "config_file": self._configs.problem or "ok"}
+        return Answer(all(conditions.values()), {**conditions, **numbers, **config})
 
     def metrics(self) -> tuple[str, bytes]:
         """Everything that is counted."""

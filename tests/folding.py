@@ -21,8 +21,9 @@ from signals.codec import (
 from signals.compiled import Engine
 from signals.config import Config
 from signals.contract import alert_json, signal_json, verdict_json
-from signals.domains import Domains
 from signals.engine import Outputs, step_user, step_workspace
+from signals.engines import Engines
+from signals.event import Tick
 from signals.facts import Alert, Command, Fact, Pulse
 from signals.shard import Coordinate, Fence, Shard
 from streams.tables import _FAILURE, _FENCE, _to_key
@@ -50,15 +51,15 @@ class Folded:
     verdicts: dict[str, bytes] = field(default_factory=dict)
     alerts: dict[AlertState, bytes] = field(default_factory=dict)
 
-    def take(self, outputs: Outputs, config: Config) -> None:
-        """Keep what a step has put out, as it stands on the topics."""
+    def take(self, outputs: Outputs, config: Config, made_by: str) -> None:
+        """Keep what a step has put out, as it stands on the topics; `made_by` is the hash of the config in force."""
         topics = Topics(config.prefix, config.topics.partitions)
         for fact in outputs.facts:
             self.facts.setdefault(fact_key(topics.of(fact.workspace_id), fact), encode_record(fact))
         for firing in (*outputs.signals, *outputs.measures):
-            self.signals.setdefault(firing.id, timeless(signal_json(firing, 0, config.hash)))
+            self.signals.setdefault(firing.id, timeless(signal_json(firing, 0, made_by)))
         for alert in outputs.alerts:
-            self.alerts.setdefault(_state_of(alert), timeless(alert_json(alert, 0, config.hash)))
+            self.alerts.setdefault(_state_of(alert), timeless(alert_json(alert, 0, made_by)))
         for verdict in outputs.verdicts:
             if verdict.is_final:
                 self.verdicts.setdefault(verdict.signal_id, verdict_json(verdict))
@@ -84,27 +85,27 @@ def changelog_states(read: Read, topic: str) -> Stored:
     }
 
 
-def fold_users(read: Read, config: Config) -> Folded:
-    """The users' log, applied from its beginning without a crash."""
-    engine = _engine(config)
+def fold_users(read: Read, config: Config, engines: Engines | None = None) -> Folded:
+    """The users' log, applied from its beginning without a crash; `engines` has the configs that its ticks name."""
     return _fold(
         config,
+        engines or _engines_of(config),
         read(Topics(config.prefix, config.topics.partitions).user_events),
         decode_user_state,
         decode_user_records,
-        lambda shard, item, position, partition: step_user(shard, item, position, partition, engine),
+        step_user,
     )
 
 
-def fold_workspaces(read: Read, config: Config) -> Folded:
-    """The facts log, applied from its beginning without a crash."""
-    engine = _engine(config)
+def fold_workspaces(read: Read, config: Config, engines: Engines | None = None) -> Folded:
+    """The facts log, applied in the same way."""
     return _fold(
         config,
+        engines or _engines_of(config),
         read(Topics(config.prefix, config.topics.partitions).workspace_facts),
         decode_workspace_state,
         decode_fact_records,
-        lambda shard, item, position, partition: step_workspace(shard, item, position, partition, engine),
+        step_workspace,
     )
 
 
@@ -163,23 +164,24 @@ def _difference(seen: msgspec.Struct, expected: msgspec.Struct) -> str:
     return "; ".join(f"{name} {getattr(seen, name)!r} should be {getattr(expected, name)!r}"[:400] for name in fields)
 
 
-def _engine(config: Config) -> Engine:
-    engine = _engines.get(config.hash)
-    if engine is None:
-        engine = _engines[config.hash] = Engine(config, Domains(config.domains))
-    return engine
+def _engines_of(config: Config) -> Engines:
+    engines = _engines.get(config.hash)
+    if engines is None:
+        engines = _engines[config.hash] = Engines(config)
+    return engines
 
 
 # Reading the lists of domains takes longer than a short story takes to fold.
-_engines: dict[str, Engine] = {}
+_engines: dict[str, Engines] = {}
 
 
 def _fold(
     config: Config,
+    engines: Engines,
     records: Iterable[Record],
     decode: Callable[[bytes], Any],
     decode_items: Callable[[bytes], Sequence[Any]],
-    step: Callable[[Shard[Any], Any, int, int], Outputs],
+    step: Callable[[Shard[Any], Any, int, int, Engine], Outputs],
 ) -> Folded:
     folded = Folded()
     shards: dict[int, Shard[Any]] = {}
@@ -188,7 +190,9 @@ def _fold(
         if shard is None:
             shard = shards[record.partition] = Shard(encode_state, decode)
         for position, item in enumerate(decode_items(record.value or b""), position_in_log(record.offset)):
-            folded.take(step(shard, item, position, record.partition), config)
+            name = shard.fence.config_at(item) if isinstance(item, Tick) else shard.fence.config
+            engine = engines.of(name)
+            folded.take(step(shard, item, position, record.partition, engine), config, engine.hash)
         shard.fence.end = record.offset + 1
     for number, shard in shards.items():
         folded.states |= {(number, _to_key(key)): shard.sealed(key) for key in shard}

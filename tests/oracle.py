@@ -23,6 +23,7 @@ from signals.codec import (
     encode_record,
 )
 from signals.config import Config
+from signals.engines import Engines
 from signals.errors import BadRecord
 from signals.event import Event, Source
 from signals.facts import Command, Fact, Pulse
@@ -51,19 +52,20 @@ Place = tuple[str, int, int]
 
 class Oracle:
     """
-    One account of what should have happened; needs the same config all the time.
+    One account of what should have happened; ingest needs the same config all the time.
 
     Args:
-        config: The config that was in force.
+        config: The config that was in force, where no tick names another.
         read: Reads a topic, ours or the customer's; one that does not exist is empty.
         sources: The customer's topics.
+        engines: Has the configs that ticks name.
     """
 
-    def __init__(self, config: Config, read: Read, sources: Iterable[str]) -> None:
+    def __init__(self, config: Config, read: Read, sources: Iterable[str], engines: Engines | None = None) -> None:
         self.config = config
         self.topics = Topics(config.prefix, config.topics.partitions)
-        self.users = fold_users(read, config)
-        self.workspaces = fold_workspaces(read, config)
+        self.users = fold_users(read, config, engines)
+        self.workspaces = fold_workspaces(read, config, engines)
         self._read = read
         self._ingested = self.topics.ingested(tuple(sources))
         self._orders: dict[FactKey, bytes] = {}
@@ -156,7 +158,9 @@ class Oracle:
         topics, users, workspaces = self.topics, self.users, self.workspaces
         signals = _by(self._read(topics.signals), "id")
         found.compare("signal", signals, {**users.signals, **workspaces.signals})
-        found.compare("verdict", _by(self._read(topics.verdicts), "signal_id"), workspaces.verdicts)
+        # A signal that belongs to no workspace has its verdict from the users' step.
+        verdicts = {**users.verdicts, **workspaces.verdicts}
+        found.compare("verdict", _by(self._read(topics.verdicts), "signal_id"), verdicts)
         alerts = copies(record.value or b"" for record in self._read(topics.alerts))
         found.compare("alert", alerts, workspaces.alerts)
 

@@ -83,7 +83,7 @@ class PowerUser(UserRule):
             "core_names_threshold": params.core_names,
             "window": params.window,
         }
-        return Finding(evidence, end=day)
+        return Finding(evidence, end=day, threshold=params.active_days)
 
     def headline(self, evidence: Evidence) -> str:
         """Say it, with both numbers."""
@@ -133,12 +133,13 @@ class PowerUser(UserRule):
         if fired is None or newest is None or day - fired <= self._rearm_days:
             return False
         bits, mask = int.from_bytes(user.days, "little"), (1 << window) - 1
+        enough = last.below(self.params.active_days)
         # Only ends of which every day is remembered. Each row of ends is looked at from its last one: where that is no
         # low one, the next row that may do begins behind it.
         last_of_row = max(fired + 1, newest - DAY_BITS + window) + self._rearm_days - 1
         while last_of_row < min(day, newest + 1):
             for end in range(last_of_row, last_of_row - self._rearm_days, -1):
-                if (bits >> (newest - end) & mask).bit_count() >= self.params.active_days:
+                if (bits >> (newest - end) & mask).bit_count() >= enough:
                     last_of_row = end + self._rearm_days
                     break
             else:

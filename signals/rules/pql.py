@@ -74,13 +74,13 @@ class Pql(DerivedRule):
         score, parts = self._scoring.standing(workspace, at).shown()
         evidence: Evidence = {"level": level, "score": score, "threshold": self._thresholds[level]}
         evidence.update(parts)
-        return Finding(evidence, key=level)
+        return Finding(evidence, key=level, threshold=self._thresholds[level])
 
     def _may_fire(self, workspace: WorkspaceState, level: str, time: int) -> bool:
-        rearm_below = self._thresholds[level] - self.params.hysteresis
+        threshold, hysteresis = self._thresholds[level], self.params.hysteresis
         for one in LEVELS[LEVELS.index(level) :]:
             last = workspace.last_fired(self.name, one)
-            is_spent = last is not None and (last.low is None or last.low >= rearm_below)
+            is_spent = last is not None and (last.low is None or last.low >= last.below(threshold) - hysteresis)
             # Inside the cooldown it neither fires nor disarms (SIGNALS A10).
             if is_spent or workspace.is_cooling_down(self.name, time, self._cooldown_ms, one):
                 return False

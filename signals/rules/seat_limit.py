@@ -44,7 +44,7 @@ class SeatLimit(WorkspaceRule):
         if seats is None or used is None or not self._is_met(seats.count, used):
             return None
         last = workspace.last_fired(self.name)
-        is_armed = last is None or (last.low is not None and last.low < self.params.ratio)
+        is_armed = last is None or (last.low is not None and last.low < last.below(self.params.ratio))
         # Inside the cooldown it neither fires nor disarms (SIGNALS A10).
         if not is_armed or workspace.is_cooling_down(self.name, fact.time, self._cooldown_ms):
             return None
@@ -54,7 +54,7 @@ class SeatLimit(WorkspaceRule):
             "ratio": used,
             "threshold": self.params.ratio,
         }
-        return Finding(evidence)
+        return Finding(evidence, threshold=self.params.ratio)
 
     def _is_met(self, seats: float, used: float) -> bool:
         return seats >= self.params.min_seats and used >= self.params.ratio

@@ -10,11 +10,17 @@ from pydantic import AfterValidator, Field
 from signals.rule import Evidence, Finding, Kind, RuleParams, Trigger, Why, WorkspaceRule
 
 if TYPE_CHECKING:
+    from signals.billing import UsageStep
     from signals.facts import Fact
     from signals.workspace import Change, WorkspaceState
 
 # Shown to people; three digits keep a ratio at or above every level of as many.
 _DIGITS = 3
+
+
+def _key(report: UsageStep, level: float) -> str:
+    # As JSON, so that no two of them share a key whatever a metric is called.
+    return json.dumps((report.metric, report.period, level), separators=(",", ":"))
 
 
 def _distinct(levels: tuple[float, ...]) -> tuple[float, ...]:
@@ -52,8 +58,8 @@ class UsageLimit(WorkspaceRule):
         report = change.usage
         if report is None:
             return None
-        level = max((level for level in self.params.levels if report.passed < level <= report.ratio), default=None)
-        if level is None:
+        level = max((level for level in self.params.levels if level <= report.ratio), default=None)
+        if level is None or (level <= report.passed and not self._is_new(workspace, report, level)):
             return None
         evidence: Evidence = {
             "metric": report.metric,
@@ -63,8 +69,12 @@ class UsageLimit(WorkspaceRule):
             "ratio": report.ratio,
             "level": level,
         }
-        # As JSON, so that no two of them share a key whatever a metric is called.
-        return Finding(evidence, key=json.dumps((report.metric, report.period, level), separators=(",", ":")))
+        return Finding(evidence, key=_key(report, level))
+
+    def _is_new(self, workspace: WorkspaceState, report: UsageStep, level: float) -> bool:
+        """Whether a level was passed before it was one: the config has lowered it, or has switched the rule on."""
+        above = (one for one in self.params.levels if one >= level)
+        return not any(workspace.has_fired(self.name, _key(report, one)) for one in above)
 
     def gap(self, workspace: WorkspaceState, now: int, day: int) -> str | None:  # noqa: ARG002
         """Tell of the metric that is closest to its next level how much of its limit is left until then."""

@@ -67,6 +67,12 @@ def backtest(  # noqa: PLR0913  # options of a command
         bool,
         typer.Option("--facts", help="The files are recordings of <prefix>.workspace-facts (`plg topics record`)."),
     ] = False,
+    configs: Annotated[
+        Path | None,
+        typer.Option(
+            "--configs", help="With --facts: a recording of <prefix>.config, to go by what was in force at each place."
+        ),
+    ] = None,
 ) -> None:
     """
     Try a config on what has happened: the same steps, rules and policy over files or topics, without touching a worker.
@@ -97,11 +103,13 @@ def backtest(  # noqa: PLR0913  # options of a command
                 else "--facts needs files and --out"
             )
         with bytes_progress(files) as advance:
-            records, counts = backtest_facts(load_config(config), files, out, on_bytes=advance)
+            records, counts = backtest_facts(load_config(config), files, out, on_bytes=advance, configs=configs)
         console.print(f"{records:,} records; {counts.total():,} signals in {out}", soft_wrap=True, markup=False)
         for (signal, verdict), count in sorted(counts.items()):
             console.print(f"  {signal}, {verdict}: {count:,}")
         return
+    if configs is not None:
+        raise BacktestFailed("--configs goes with --facts: events name no config")
     if from_topic == bool(files):
         raise BacktestFailed("say what to read: event files, or --from-topic")
     if since and not from_topic:

@@ -28,6 +28,25 @@ def show(config: ConfigOption = None) -> None:
     print(shown(load_config(config or read_settings().config)), end="")
 
 
+@app.command("publish")
+def publish(config: ConfigOption = None) -> None:
+    """
+    Put a config in force now, whatever the workers' files say, until one of those changes again.
+
+    For files that come with an image, and where a worker says `config.older`: its file changed before another one's.
+    Ends with 2 if the config has mistakes, or changes what cannot change live.
+    """
+    from streams.config_source import load_config
+    from streams.configs import publish_now
+    from streams.reach import require_broker
+
+    settings = read_settings()
+    loaded = load_config(config or settings.config)
+    require_broker(settings)
+    publish_now(loaded, settings)
+    console.print(f"config {loaded.hash} is published; the next tick puts it in force", soft_wrap=True, markup=False)
+
+
 @app.command("schema")
 def schema(
     out: Annotated[Path | None, typer.Option("--out", help="A file; without it, standard output.")] = None,

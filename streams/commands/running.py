@@ -36,16 +36,40 @@ def demo(
     raise typer.Exit(code)
 
 
-def worker(config: ConfigOption = None) -> None:
+def worker(
+    config: ConfigOption = None,
+    prefix: Annotated[
+        str,
+        typer.Option(help="Instead of the config's: topics, states and group of its own, made if they are missing."),
+    ] = "",
+    from_: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            help="Where the first start under the prefix begins: earliest, latest or a time, instead of source.start.",
+        ),
+    ] = "",
+) -> None:
     """
     Run one worker beside your bus: reads events, keeps state, emits signals and alerts.
 
     Start one per core; they share the work by themselves. Ends with 0 at SIGTERM, with 70 when it had to stop itself:
     start it again then, it goes on where it was.
+
+    It watches its config file: what is saved there counts within seconds, in all workers at the same place of each
+    log, and a file with mistakes changes nothing (docs/operations.md, "Changing thresholds").
+
+    A shadow tries another config on the live events: `plg worker --config new.yaml --prefix shadow`. It shares no topic
+    and no state with the workers in production, and nobody hears of its alerts; `plg diff plg shadow` compares.
     """
-    from streams.config_source import load_config
+    from streams.admin import ensure_topics
+    from streams.config_source import ConfigSource
     from streams.worker import run_worker
 
     configure_logs()
     settings = read_settings()
-    raise typer.Exit(run_worker(load_config(config or settings.config), settings))
+    source = ConfigSource(config or settings.config, prefix or None, from_ or None)
+    loaded = source.read()
+    if prefix:
+        ensure_topics(loaded, settings)
+    raise typer.Exit(run_worker(loaded, settings, source))

@@ -11,8 +11,19 @@ from streams.commands.common import ConfigArgument, ConfigOption, bytes_progress
 from streams.settings import read_settings
 
 
-def check(config: ConfigArgument) -> None:
-    """Read a config as a worker would: every problem with line and column, and a warning for what can do nothing."""
+def check(
+    config: ConfigArgument,
+    against_running: Annotated[
+        bool,
+        typer.Option("--against-running", help="Also say what it changes of the config in force, and what that takes."),
+    ] = False,
+) -> None:
+    """
+    Read a config as a worker would: every problem with line and column, and a warning for what can do nothing.
+
+    With --against-running it asks the broker which config is in force, names every key that differs, and ends with 2
+    if one of them cannot change while the workers run.
+    """
     from signals.errors import ConfigError
     from streams.config_source import read_config
 
@@ -25,6 +36,12 @@ def check(config: ConfigArgument) -> None:
     for warning in file.warnings():
         errors.print(f"warning: {warning}", soft_wrap=True, markup=False)
     console.print(f"{config}: ok, config {file.config.hash}", soft_wrap=True, markup=False)
+    if against_running:
+        from streams.config_compared import compare_with_running
+
+        compared = compare_with_running(file.config, read_settings())
+        console.print("\n".join(compared.lines()), soft_wrap=True, markup=False)
+        raise typer.Exit(0 if compared.is_reloadable else 2)
 
 
 def replay(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from signals.config import Config
+from signals.reloading import Effort, effort
 from streams.config_schema import schema_text
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
@@ -31,8 +32,11 @@ what is in force.
 
 | change | means |
 |---|---|
-| restart | when the processes that read the file have been started again |
+| save | as soon as the file is saved, in all workers at the same place of each log; sinks read it when they start |
+| kept | the same, where the workspaces keep a window of that length already; else it takes a rebuild |
+| restart | when the workers have been started again |
 | new topics | with the topics that are made from then on |
+| rebuild | not while states stand: all has to be built again; `plg check --against-running` says what that costs |
 | fixed | not at all: it is set at the first start; [operations.md](operations.md#partitions) says how to build anew |
 """
 # What a number counts, by the name of its key.
@@ -72,12 +76,14 @@ UNITS = {
     "workspaces_per_user": "workspaces",
 }
 POINTS = {"attention", "cap", "hysteresis", "ready"}
-# What a restart does not bring about.
+# What is otherwise than its effort says (signals/reloading.py).
 CHANGES = {
     "prefix": "fixed",
     "source.start": "fixed",
     "topics.partitions": "fixed",
     "topics.replication": "new topics",
+    "signals.multi_user.window": "kept",
+    "signals.seat_growth.window": "kept",
 }
 # Where the comment of config/plg.yaml shows an example.
 MEANINGS = {"custom": "Signals of your own, without code, at most 50: [custom-signals.md](custom-signals.md)."}
@@ -98,7 +104,7 @@ class Row(NamedTuple):
 
 def takes_effect(key: str) -> str:
     """When a change of a key takes effect: a word of the table at the head of the page."""
-    return CHANGES.get(key, "restart")
+    return CHANGES.get(key) or ("save" if effort(key) is Effort.NONE else effort(key).value)
 
 
 def rows(schema: Schema, path: str) -> Iterator[Row]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from signals.config import Config
 from signals.engine import encode_fact
+from signals.engines import Engines, UnknownConfig
 from signals.event import Tick
 from signals.moments import iso
 from signals.replay import Backtest, FactsBacktest
 from signals.units import DAY_MS
-from tests.signals.builders import ACTIVATION, River, day, event, team
+from tests.signals.builders import ACTIVATION, River, day, engine, event, team
 
 
 def line(
@@ -130,6 +133,27 @@ def test_facts_backtest_gives_the_workspace_signals_of_the_live_run() -> None:
         "multi_user": "waiting_for_activation",
         "pql": "waiting_for_activation",
     }
+
+
+def test_facts_backtest_goes_by_the_config_that_a_tick_names_from_there_on() -> None:
+    river = River()
+    river.feed(*team("acme", 4, day(1)), Tick(day(1, 13)), *team("acme", 6, day(20)))
+    edited = engine({"signals": {"multi_user": {"active_users": 3, "rearm_at": 1}}}).config
+    engines = Engines(river.engine.config, find={edited.hash: edited}.get)
+    run = FactsBacktest(river.engine.config, engines=engines)
+
+    def found(names: str) -> list[tuple[object, object]]:
+        run = FactsBacktest(river.engine.config, engines=engines)
+        facts = river.facts
+        log = [*[encode_fact(fact) for fact in facts if fact.time < day(2)], encode_fact(Tick(day(2), names))]
+        log += [encode_fact(fact) for fact in facts if fact.time > day(2)]
+        raised = [record for offset, value in enumerate(log) for record in run.feed(0, offset, value)] + run.finish()
+        return [(one["evidence"]["threshold"], one["config"]) for one in raised if one["signal"] == "multi_user"]  # type: ignore[index]  # it is an object
+
+    assert found("") == [(5, river.engine.hash)]
+    assert found(edited.hash) == [(3, edited.hash)]
+    with pytest.raises(UnknownConfig):
+        run.feed(0, 0, encode_fact(Tick(day(2), "0123456789ab")))
 
 
 def test_facts_backtest_keeps_partitions_apart_and_skips_what_was_sent_again() -> None:

@@ -25,7 +25,7 @@ from signals.facts import Fact, FactKind
 from signals.shard import Fence, Shard
 from tests.streams.life import Life, processes
 from tests.streams.memory import Broker
-from tests.streams.real_river import CONFIG, PARTITIONS, TOPICS, Outside, Worker, findings, is_settled, repeated
+from tests.streams.real_river import ENGINES, PARTITIONS, TOPICS, Outside, Worker, findings, is_settled, repeated
 from tests.streams.virtual_time import run_virtually
 
 # (Virtual) seconds that a run may take; an undisturbed one takes four.
@@ -57,22 +57,28 @@ def timers_fired() -> Counter[str]:
         the clock: `tick` or `event`.
     """
     broker = _live(Broker(PARTITIONS), 0)
-    engine, found = Engine(CONFIG), Counter[str]()
+    found = Counter[str]()
     users, workspaces = Shard(encode_state, decode_user_state), Shard(encode_state, decode_workspace_state)
     # One shard for both partitions: no two subjects have anything to do with each other, but for the fences.
     for partition in range(PARTITIONS):
         users.fence, workspaces.fence = Fence(), Fence()
         for record in broker.logs.get(TP(TOPICS.user_events, partition), ()):
             for position, event in enumerate(decode_user_records(record.value or b""), position_in_log(record.offset)):
+                engine = _engine_at(users.fence, event)
                 facts = step_user(users, event, position, partition, engine).facts
                 mover = "tick" if isinstance(event, Tick) else "event"
                 found[f"users, {mover}"] += sum(isinstance(f, Fact) and f.kind is FactKind.FIRED for f in facts)
         for record in broker.logs.get(TP(TOPICS.workspace_facts, partition), ()):
             for position, fact in enumerate(decode_fact_records(record.value or b""), position_in_log(record.offset)):
+                engine = _engine_at(workspaces.fence, fact)
                 signals = step_workspace(workspaces, fact, position, partition, engine).signals
                 mover = "tick" if isinstance(fact, Tick) else "event"
                 found[f"workspaces, {mover}"] += sum(one.signal in engine.workspace_timers for one in signals)
     return found
+
+
+def _engine_at(fence: Fence, record: object) -> Engine:
+    return ENGINES.of(fence.config_at(record) if isinstance(record, Tick) else fence.config)
 
 
 def operations(seed: int = 0) -> int:

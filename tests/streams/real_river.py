@@ -20,6 +20,7 @@ from faust.types import TP
 
 from signals.codec import encode_record
 from signals.config import Config
+from signals.engines import Engines
 from signals.event import Tick
 from signals.moments import parse_time
 from signals.units import DAY_MS
@@ -49,6 +50,22 @@ CONFIG = Config.model_validate(
         "signals": {"power_user": {"active_days": 3, "core_names": 1}},
     }
 )
+# What an edit makes of it: who qualifies already, timers that end earlier, an alert that goes elsewhere.
+EDITED = Config.model_validate(
+    {
+        **CONFIG.model_dump(mode="json"),
+        "signals": {
+            "power_user": {"active_days": 2, "core_names": 1},
+            "multi_user": {"active_users": 2, "rearm_at": 1},
+            "activation_stalled": {"after": "6h"},
+            "went_silent": {"after": "10d"},
+            "trial_ending": {"enabled": False},
+            "champion_left": {"after": "3d"},
+        },
+        "routes": [{"name": "edited", "sinks": ["redis"]}],
+    }
+)
+ENGINES = Engines(CONFIG, find={EDITED.hash: EDITED, CONFIG.hash: CONFIG}.get)
 TOPICS = Topics(CONFIG.prefix, PARTITIONS)
 INPUTS = (*TOPICS.ingested([SOURCE]), TOPICS.user_events, TOPICS.workspace_facts)
 _JOURNEYS = Path(__file__).parent.parent / "signals" / "golden" / "journeys"
@@ -75,7 +92,7 @@ class Worker(Life):
         outbox = MemoryOutbox(broker, rng)
         super().__init__(app, outbox)
         self._settings = Settings(session_timeout_s=2.0)
-        self.parts = assemble(CONFIG, self._settings, [SOURCE], app, outbox)
+        self.parts = assemble(CONFIG, self._settings, [SOURCE], app, outbox, ENGINES.of)
         self.checkpoint = self.parts.checkpoint
         # How many checkpoints had been made when its states were seen to be back.
         self._recovered_at: int | None = None
@@ -102,6 +119,8 @@ class Step:
     partition: int = 0
     value: bytes = b""
     tick: int | None = None
+    # The hash that a tick names.
+    config: str = ""
 
 
 @cache
@@ -127,14 +146,20 @@ def story() -> tuple[Step, ...]:
     lines.sort(key=lambda event: str(event["timestamp"]))
     steps = [_record(event) for event in lines]
     half, newest = _time(lines[len(lines) // 2]), _time(lines[-1])
+    quarter, last = len(steps) // 4, 3 * len(steps) // 4
     mute = b'{"v":1,"command":"mute","signal":"seat_limit","issued_at":"2026-03-03T00:00:00Z"}'
     return (
-        *steps[: len(steps) // 2],
+        *steps[:quarter],
+        # A config that need not wait for its tick: the time is that of the last one, and here there was none.
+        Step(tick=0, config=EDITED.hash),
+        *steps[quarter : len(steps) // 2],
         Step(value=b"hello"),
         # To be heard of in every partition.
         Step(TOPICS.commands, 0, mute),
-        Step(tick=half),
-        *steps[len(steps) // 2 :],
+        Step(tick=half, config=CONFIG.hash),
+        *steps[len(steps) // 2 : last],
+        Step(tick=_time(lines[last - 1]), config=EDITED.hash),
+        *steps[last:],
         Step(partition=1, value=b'{"type":"track"}'),
         # Whatever waits for an activation has waited long enough.
         Step(tick=newest + 40 * DAY_MS),
@@ -170,7 +195,7 @@ class Outside:
                 await asyncio.sleep(self._rng.random() * PAUSE_S)
                 self._broker.seed(step.topic, step.partition, step.value)
             else:
-                await self._pass_time(step.tick)
+                await self._pass_time(step.tick, step.config)
         self.is_done = True
 
     def _left(self) -> Iterator[Step]:
@@ -183,8 +208,8 @@ class Outside:
                 yield step
             happened = max(0, happened - 1)
 
-    async def _pass_time(self, time: int) -> None:
-        tick = encode_record(Tick(time))
+    async def _pass_time(self, time: int, config: str) -> None:
+        tick = encode_record(Tick(time, config))
         watermark = Watermark()
         watermark.note(time, self._ends(*TOPICS.ingested([SOURCE])))
         if not self._has(TOPICS.user_events, tick):
@@ -223,7 +248,7 @@ def findings(broker: Broker) -> Findings:
         return [record for tp, log in sorted(broker.logs.items()) if tp.topic == topic for record in log]
 
     found = Findings()
-    oracle = Oracle(CONFIG, read, [SOURCE])
+    oracle = Oracle(CONFIG, read, [SOURCE], ENGINES)
     oracle.judge(found)
     oracle.judge_commits({(tp.topic, tp.partition): offset for tp, offset in broker.committed.items()}, found)
     return found

@@ -16,9 +16,12 @@ from signals.facts import Decision, Note
 from signals.thresholds import Signals
 from sinks.durations import Durations
 from sinks.status import SinkStatus
+from streams.config_log import ConfigLog
+from streams.configs import Configs
 from streams.exposition import Exposition
 from streams.metric_catalogue import FUNNEL, SINK, WORKER, FunnelView, Kind, Metric, WorkerView
 from streams.metrics import RELOADS, Metrics
+from streams.settings import Settings
 from tests.prometheus import Judged
 from tests.signals.builders import day
 from tests.signals.test_funnel import funnel, revenue, signal
@@ -79,8 +82,12 @@ def parts(waiting: dict[TP, int | None] | None = None) -> Any:
     )
 
 
-def rendered(made: Any) -> dict[str, dict[str, float]]:
-    view = WorkerView(made, Config())
+def configs(config: Config | None = None) -> Configs:
+    return Configs(config or Config(), Settings(), ConfigLog(), 0)
+
+
+def rendered(made: Any, known: Configs | None = None) -> dict[str, dict[str, float]]:
+    view = WorkerView(made, Config(), known or configs())
     return samples(Exposition(WORKER, lambda: view).render()[1])
 
 
@@ -96,7 +103,7 @@ def test_a_worker_that_has_done_nothing_has_every_number_at_zero() -> None:
 
 def test_counts_are_read_when_they_are_asked_for() -> None:
     made = parts()
-    view = WorkerView(made, Config())
+    view = WorkerView(made, Config(), configs())
     exposition = Exposition(WORKER, lambda: view)
     exposition.render()
 
@@ -113,7 +120,7 @@ def test_counts_are_read_when_they_are_asked_for() -> None:
 def test_what_can_happen_is_shown_before_it_has_happened() -> None:
     exports = {"rule": "count", "scope": "user", "events": ["Exported"], "threshold": 3, "window": "7d"}
     config = Config.model_validate({"custom": {"exports": exports | {"kind": "expansion"}}})
-    view = WorkerView(parts(), config)
+    view = WorkerView(parts(), config, configs(config))
 
     found = samples(Exposition(WORKER, lambda: view).render()[1])
 
@@ -137,25 +144,18 @@ def test_durations_are_counted_up_to_each_bound() -> None:
     assert found["plg_checkpoint_duration_seconds_sum"] == {"": pytest.approx(5.3)}
 
 
-def test_the_config_in_force_is_the_one_that_was_noted_last() -> None:
-    made = parts()
-    made.metrics.note_reload("invalid")
-    made.metrics.note_reload("applied", "0123456789ab")
-    made.metrics.note_reload("refused")
+def test_what_became_of_changed_files_is_counted_and_the_newest_config_named() -> None:
+    known = configs()
+    known.outcomes.update(["invalid", "applied", "refused"])
+    known.problem = "not_reloadable"
 
-    found = rendered(made)
+    found = rendered(parts(), known)
 
-    assert found["plg_config_info"] == {"0123456789ab": 1}
+    assert found["plg_config_info"] == {Config().hash: 1}
     assert found["plg_config_reloads_total"] == dict.fromkeys(RELOADS, 0) | {"applied": 1, "invalid": 1, "refused": 1}
     assert found["plg_config_file_rejected"] == {"": 1}
-
-
-def test_a_file_put_back_to_what_is_in_force_is_rejected_no_longer() -> None:
-    made = parts()
-    made.metrics.note_reload("invalid")
-    made.metrics.note_reload("same")
-
-    assert rendered(made)["plg_config_file_rejected"] == {"": 0}
+    known.problem = ""
+    assert rendered(parts(), known)["plg_config_file_rejected"] == {"": 0}
 
 
 def test_what_is_left_of_a_recovery_is_counted_for_partitions_that_are_not_back_yet() -> None:
@@ -270,10 +270,9 @@ def test_one_name_means_one_thing_whichever_process_shows_it() -> None:
 def page_of(process: str) -> str:
     """What a process shows, with a value of every metric."""
     made = parts({TP("events", 0): 5})
-    made.metrics.note_reload("applied", "0123456789ab")
     status = SinkStatus("redis", 0.1, True, 3, 2, 40, 1, 2, True, 8.5, 12.5, {"bad_alert": 1}, Durations())
     numbers = funnel(signal("signed_up", day(1), "ann"), revenue(day(2), 100, 0), now=day(60))
-    view = WorkerView(made, Config())
+    view = WorkerView(made, Config(), configs())
     expositions: dict[str, Exposition[Any]] = {
         "worker": Exposition(WORKER, lambda: view),
         "sink": Exposition(SINK, lambda: status),

@@ -87,9 +87,10 @@ def run_through(records: Iterable[Record]) -> Collected:
         name: StateTable(app, name=name, partitions=PARTITIONS, encode=encode_state, decode=decode)
         for name, decode in (("users", decode_user_state), ("workspaces", decode_workspace_state))
     }
+    rules = engine(SETTINGS | {"clock": "wall"})
     river = River(
         config=CONFIG,
-        engine=engine(SETTINGS | {"clock": "wall"}),
+        engine_of=lambda _: rules,
         topics=TOPICS,
         sender=sender,
         still_owner=lambda: None,

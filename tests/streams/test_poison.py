@@ -58,9 +58,10 @@ async def live_once(broker: Broker, batch: list[Record]) -> River:
         made["users"]._restore(0, stored.key or b"", stored.value)
     outbox = MemoryOutbox(broker, random.Random(0))
     outbox.start()
+    rules = engine()
     river = River(
         config=CONFIG,
-        engine=engine(),
+        engine_of=lambda _: rules,
         topics=TOPICS,
         sender=outbox,
         still_owner=lambda: None,

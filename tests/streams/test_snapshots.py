@@ -9,11 +9,12 @@ import msgspec
 import pytest
 
 from signals.codec import decode_workspace_state, encode_state
+from signals.config import Config
+from signals.engines import Engines
 from signals.workspace import WorkspaceState
 from streams.snapshots import UNSENT_S, Snapshots
 from streams.tables import StateTable
 from streams.topics import Topics
-from tests.signals.builders import engine
 
 NOW_MS = 1_767_225_600_000
 Stored = list[tuple[bytes, bytes, int]]
@@ -30,7 +31,8 @@ class Worker:
         self.table.shard(0)
         self.table.recovered.add(0)
         self.sent: list[tuple[str, str]] = []
-        self.snapshots = Snapshots(self.table, self, Topics("plg", 1), engine().scoring)
+        engines = Engines(Config())
+        self.snapshots = Snapshots(self.table, self, Topics("plg", 1), engines.of)
         self.table.on_restored = self.snapshots.note_restored
 
     def send(self, topic: str, partition: int, key: bytes | None, value: bytes | None) -> None:

@@ -9,6 +9,8 @@ import pytest
 from faust.types import TP
 
 from signals.config import Config
+from streams.config_log import ConfigLog
+from streams.configs import Configs
 from streams.settings import Settings
 from streams.transport import Consumer
 from streams.worker_health import WorkerProbes
@@ -31,7 +33,8 @@ class Worker:
             is_recovered=lambda assigned: not assigned & self.unrecovered,
         )
         self.turns = True
-        self.probes = WorkerProbes(parts, Config(), Settings(ready_max_lag=LIMIT), lambda _: self.turns)
+        self.configs = Configs(Config(), Settings(), ConfigLog(), 0)
+        self.probes = WorkerProbes(parts, Config(), Settings(ready_max_lag=LIMIT), lambda _: self.turns, self.configs)
 
     def missing(self) -> list[str]:
         """The conditions that are not met; asserts that the answer follows from them."""
