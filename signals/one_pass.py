@@ -20,6 +20,7 @@ from signals.errors import BadRecord
 from signals.event import Event, Source, Tick
 from signals.facts import Fact, Note, Outputs, Pulse
 from signals.formats.segment import SegmentDecoder
+from signals.moments import EARLIEST_MS
 from signals.rule import Scope
 from signals.scoring import Score
 from signals.selling import Alerts, Policy, Route
@@ -35,8 +36,15 @@ if TYPE_CHECKING:
 # So many subjects of a shard may be in use at a time, twice over; all others are kept as bytes, a third of the memory.
 HOT = 20_000
 _LOOK_EVERY = 1_024
+BATCH = 256
+# What a record is said to have for its own time until the newest so far is known: the earliest that there is, so that
+# nothing is lost where an event really has it.
+_UNTIMED = EARLIEST_MS
 _DUPLICATE = Note.DUPLICATE
 _CHAMPION_LEFT = "champion_left"
+_Record = tuple[bytes | None, Source, int | None]
+# The record's number in its batch, the facts of it, and what else was put out, if anything.
+_Told = tuple[int, Sequence[Fact | Pulse | Tick], Outputs | None]
 
 
 class Lane:
@@ -109,14 +117,15 @@ class _Users:
         self.engine = engine
         self.shard: Shard[UserState] = Shard(encode_state, decode_user_state)
         self.lanes = lanes
-        self.out = Outputs()
         self.notes: Counter[str] = Counter()
 
-    def tell(self) -> None:
-        """Show every lane what the step has put out beside facts."""
-        self.notes.update([note.value for note in self.out.notes])
+    def pass_on(self, told: Iterable[_Told], moments: Sequence[int]) -> None:
+        """Give every lane what the step has put out, record by record; `moments` are the newest times after each."""
         for lane in self.lanes:
-            lane.hear(self.out)
+            for number, facts, heard in told:
+                if heard is not None:
+                    lane.hear(heard)
+                lane.take(facts, moments[number])
 
 
 class _Reading:
@@ -129,47 +138,64 @@ class _Reading:
         self.newest: int | None = None
         self.dead_letters: Counter[str] = Counter()
 
-    def feed(self, value: bytes | None, source: Source, record_time: int | None, position: int) -> None:
-        """Apply one record; one call deep, for most records cost little else."""
-        newest = self.newest
-        try:
-            event: Event = self._decode(value, newest if record_time is None else record_time, source)
-        except BadRecord as error:
-            self.dead_letters[error.reason] += 1
-            return
+    def work(self, batch: Sequence[_Record], position: int) -> None:
+        """Apply records, the first of which has a position: all of them step by step, which computers like better."""
+        events: list[Event | None] = [
+            self._read(value, _UNTIMED if record_time is None else record_time, source)
+            for value, source, record_time in batch
+        ]
+        moments = [0] * len(events)
         for users in self.users:
-            out = users.out
-            step_user(users.shard, event, position, 0, users.engine, out)
-            if (newest is None or event.time > newest) and _DUPLICATE not in out.notes:
-                self.newest = event.time
-                if newest is None:
-                    self.started = event.time
-            facts = out.facts
-            has_news = out.signals or out.notes or out.measures or out.errors
-            if has_news:
-                users.tell()
-            elif not facts:
-                continue
-            for lane in users.lanes:
-                lane.take(facts, self.newest or 0)
-            if has_news:
-                out.clear()
-            else:
-                facts.clear()
+            is_first = users is self.users[0]
+            told: list[_Told] = []
+            out, shard, engine = Outputs(), users.shard, users.engine
+            for number, read in enumerate(events):
+                event = read
+                if event is not None and is_first and event.time == _UNTIMED:
+                    # Most probably it names no time: that is now the newest so far.
+                    value, source, record_time = batch[number]
+                    event = events[number] = self._read(
+                        value, self.newest if record_time is None else record_time, source
+                    )
+                if event is None:
+                    continue
+                step_user(shard, event, position + number, 0, engine, out)
+                if is_first:
+                    self._note_time(event.time, is_duplicate=_DUPLICATE in out.notes)
+                    moments[number] = self.newest or 0
+                if out.signals or out.notes or out.measures or out.errors:
+                    users.notes.update([note.value for note in out.notes])
+                    told.append((number, out.facts, out))
+                    out = Outputs()
+                elif out.facts:
+                    told.append((number, out.facts, None))
+                    out.facts = []
+            users.pass_on(told, moments)
 
     def finish(self, until: int | None, position: int) -> None:
         """Let time pass up to `until`."""
         time = self.newest if until is None else until
         if time is None:
             return
-        tick, now = Tick(time), self.newest or 0
+        now = self.newest or 0
         for users in self.users:
-            step_user(users.shard, tick, position, 0, users.engine, users.out)
-            users.tell()
-            for lane in users.lanes:
-                lane.take(users.out.facts, now)
-                lane.take([tick], self.newest or time)
-            users.out.clear()
+            out = Outputs()
+            step_user(users.shard, Tick(time), position, 0, users.engine, out)
+            users.notes.update([note.value for note in out.notes])
+            users.pass_on([(0, out.facts, out), (1, [Tick(time)], None)], [now, self.newest or time])
+
+    def _read(self, value: bytes | None, record_time: int | None, source: Source) -> Event | None:
+        try:
+            return self._decode(value, record_time, source)
+        except BadRecord as error:
+            self.dead_letters[error.reason] += 1
+            return None
+
+    def _note_time(self, time: int, *, is_duplicate: bool) -> None:
+        if (self.newest is None or time > self.newest) and not is_duplicate:
+            if self.newest is None:
+                self.started = time
+            self.newest = time
 
 
 class OnePass:
@@ -181,12 +207,16 @@ class OnePass:
     Args:
         lanes: At least one; what is asked of the pass itself (times, dead letters) is told by the first one's config.
         hot: How many subjects of a shard may be in use before those that are not become bytes again.
+        batch: So many records go through each step at a time: a fifth less work for the machine than one by one. What
+            is asked of the pass, or found by the lanes, is up to date with every so many records, and at the end.
     """
 
-    def __init__(self, lanes: Sequence[Lane], *, hot: int = HOT) -> None:
+    def __init__(self, lanes: Sequence[Lane], *, hot: int = HOT, batch: int = BATCH) -> None:
         self.lanes = tuple(lanes)
         self.records = 0
         self._hot = hot
+        self._size = batch
+        self._batch: list[_Record] = []
         self._readings: list[_Reading] = []
         for reading in _grouped(lanes, _reading_part):
             users = [_Users(group[0].engine, group) for group in _grouped(reading, _user_part)]
@@ -201,14 +231,13 @@ class OnePass:
             source: Where it stands.
             record_time: The record's own time, Unix milliseconds; None in a file: the newest event time so far.
         """
-        self.records += 1
-        for reading in self._readings:
-            reading.feed(value, source, record_time, self.records)
-        if not self.records % _LOOK_EVERY:
-            self._settle()
+        self._batch.append((value, source, record_time))
+        if len(self._batch) >= self._size:
+            self._work()
 
     def finish(self, until: int | None = None) -> None:
         """End with one tick, at `until` (Unix milliseconds) or the newest event time."""
+        self._work()
         for reading in self._readings:
             reading.finish(until, self.records + 1)
 
@@ -240,6 +269,14 @@ class OnePass:
     def user(self, key: str) -> UserState | None:
         """The state of a user by its key, as the first lane sees it."""
         return self._readings[0].users[0].shard.get(key)
+
+    def _work(self) -> None:
+        batch, self._batch = self._batch, []
+        for reading in self._readings:
+            reading.work(batch, self.records + 1)
+        before, self.records = self.records, self.records + len(batch)
+        if before // _LOOK_EVERY != self.records // _LOOK_EVERY:
+            self._settle()
 
     def _settle(self) -> None:
         shards: list[Shard[UserState] | Shard[WorkspaceState]] = [lane.shard for lane in self.lanes]
