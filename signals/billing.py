@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -147,6 +148,11 @@ class UsageStep(msgspec.Struct, frozen=True, gc=False):
     passed: float
     # Another metric has made room for it.
     has_forgotten: bool = False
+
+    def key_of(self, level: float) -> str:
+        """What `usage_limit` calls the passing of a level by this metric in this period."""
+        # As JSON, so that no two of them share a key whatever a metric is called.
+        return json.dumps((self.metric, self.period, level), separators=(",", ":"))
 
 
 class Terms:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from signals.user import UserState
 
 SECOND_USER, SEAT_LIMIT, SEAT_GROWTH = "second_user", "seat_limit", "seat_growth"
+USAGE_LIMIT = "usage_limit"
 ENTERPRISE = "enterprise_domain"
 _TEAM = 2
 _OPENED = "an import says that somebody had activated before"
@@ -141,9 +142,15 @@ def import_workspace(case: Case, record: ImportedWorkspace) -> None:
     seats = workspace.billing.seats
     _take_billing(workspace.billing, record)
     for used in record.usage:
-        report_usage(
-            workspace.billing, _report(record, used.metric, used.used, used.limit, used.period), case.engine.terms
+        report = _report(record, used.metric, used.used, used.limit, used.period)
+        step = report_usage(workspace.billing, report, case.engine.terms)
+        reached = (
+            [] if step is None else [one for one in case.engine.config.signals.usage_limit.levels if one <= step.ratio]
         )
+        if step is not None and reached:
+            # The highest one, as a report that had passed them all would have it.
+            workspace.spend(USAGE_LIMIT, step.key_of(max(reached)))
+            workspace.forget_firings(USAGE_LIMIT, case.engine.terms.fired_keys)
     _take_trial(case, record)
     _settle(case, has_moved=workspace.billing.seats != seats, has_grown=True)
 

@@ -97,7 +97,8 @@ class Backtest:
         self._ledger = Ledger()
         self._finished: list[Finished] = []
         self._lane = Lane(config, domains, self._take, self._book)
-        self._pass = OnePass([self._lane])
+        # Each line's own signals are asked for.
+        self._pass = OnePass([self._lane], batch=1)
         # Lines read, blank ones included: the next line's place in the input.
         self.lines = 0
         self.alerts = 0

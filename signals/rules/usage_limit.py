@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field
@@ -16,11 +15,6 @@ if TYPE_CHECKING:
 
 # Shown to people; three digits keep a ratio at or above every level of as many.
 _DIGITS = 3
-
-
-def _key(report: UsageStep, level: float) -> str:
-    # As JSON, so that no two of them share a key whatever a metric is called.
-    return json.dumps((report.metric, report.period, level), separators=(",", ":"))
 
 
 def _distinct(levels: tuple[float, ...]) -> tuple[float, ...]:
@@ -69,12 +63,12 @@ class UsageLimit(WorkspaceRule):
             "ratio": report.ratio,
             "level": level,
         }
-        return Finding(evidence, key=_key(report, level))
+        return Finding(evidence, key=report.key_of(level))
 
     def _is_new(self, workspace: WorkspaceState, report: UsageStep, level: float) -> bool:
         """Whether a level was passed before it was one: the config has lowered it, or has switched the rule on."""
         above = (one for one in self.params.levels if one >= level)
-        return not any(workspace.has_fired(self.name, _key(report, one)) for one in above)
+        return not any(workspace.has_fired(self.name, report.key_of(one)) for one in above)
 
     def gap(self, workspace: WorkspaceState, now: int, day: int) -> str | None:  # noqa: ARG002
         """Tell of the metric that is closest to its next level how much of its limit is left until then."""

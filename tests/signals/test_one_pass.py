@@ -11,6 +11,7 @@ import pytest
 
 from signals.config import Config
 from signals.event import Source
+from signals.moments import iso
 from signals.one_pass import Lane, OnePass
 from signals.outcomes import Findings
 from signals.thresholds import Signals
@@ -125,8 +126,42 @@ def test_the_story_has_something_to_find() -> None:
     assert len(states) > 5
 
 
+@pytest.mark.parametrize("batch", [1, 7, 100_000])
+def test_how_many_records_go_through_a_step_at_a_time_changes_nothing(batch: int) -> None:
+    assert found([config({}), config(OF_USERS[0])], batch=batch) == found([config({}), config(OF_USERS[0])])
+
+
+@pytest.mark.parametrize("batch", [1, 2, 100])
+def test_a_record_without_a_time_has_the_newest_so_far_of_those_that_count(batch: int) -> None:
+    def record(number: int, time: str | None, message: str) -> bytes:
+        fields = {"type": "track", "event": "Contact Sales Clicked", "userId": f"u{number}", "messageId": message}
+        return msgspec.json.encode(fields | ({} if time is None else {"timestamp": time}))
+
+    lines = [
+        # No event yet has a time: a dead letter.
+        record(0, None, "a"),
+        record(1, "2026-03-03T00:00:00Z", "b"),
+        record(2, "2026-03-02T00:00:00Z", "c"),
+        record(3, None, "d"),
+        # A copy moves no time, whatever it says.
+        record(1, "2026-03-09T00:00:00Z", "b"),
+        record(4, None, "e"),
+        record(5, "2000-01-01T00:00:00Z", "f"),
+    ]
+    findings = Findings(keeps_signals=True)
+    run = OnePass([Lane(config({}), None, findings.take)], batch=batch)
+
+    for number, line in enumerate(lines):
+        run.feed(line, Source("file", 0, number))
+    run.finish()
+
+    times = [iso(one.time)[:10] for one in findings.signals.values()]
+    assert times == ["2026-03-03", "2026-03-02", "2026-03-03", "2026-03-03", "2000-01-01"]
+    assert run.dead_letters == {"no_time": 1}
+
+
 def test_a_record_that_is_no_event_is_counted_once() -> None:
-    run = OnePass([Lane(config({})), Lane(config(OF_READING[1]))])
+    run = OnePass([Lane(config({})), Lane(config(OF_READING[1]))], batch=1)
 
     run.feed(b"{", Source("file", 0, 0))
     run.feed(None, Source("file", 0, 1))
@@ -136,7 +171,7 @@ def test_a_record_that_is_no_event_is_counted_once() -> None:
 
 
 def test_a_record_of_a_topic_that_names_no_time_has_its_own() -> None:
-    run = OnePass([Lane(config({}))])
+    run = OnePass([Lane(config({}))], batch=1)
     value = b'{"type":"track","event":"Dashboard Viewed","userId":"ann","messageId":"1"}'
 
     run.feed(value, Source("events", 3, 17), 1_772_409_600_000)
