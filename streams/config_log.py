@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from signals.config import Config
 from signals.errors import ConfigError, PlgError
 from signals.reloading import windows_of
-from streams.reading import ReadingFailed, read_topic
+from streams.reading import READER, ReadingFailed, read_topic
 from streams.settings import Settings
 
 FIRST = "first"
@@ -116,9 +116,12 @@ class ConfigLog:
         return None if self.newest is None else self.find(self.newest.hash)
 
 
-def read_config_log(topic: str, settings: Settings) -> tuple[ConfigLog, int]:
+def read_config_log(topic: str, settings: Settings, group: str = READER) -> tuple[ConfigLog, int]:
     """
     Read what the topic holds now; a topic that was made just now may need a moment.
+
+    Args:
+        group: As `read_topic` has it.
 
     Returns:
         It, and the offset to go on from.
@@ -131,7 +134,7 @@ def read_config_log(topic: str, settings: Settings) -> tuple[ConfigLog, int]:
     while True:
         log, end = ConfigLog(), 0
         try:
-            for message in read_topic(topic, settings):
+            for message in read_topic(topic, settings, group=group):
                 log.take(message.key(), message.value())
                 end = (message.offset() or 0) + 1
         except (ReadingFailed, KafkaException):

@@ -62,6 +62,7 @@ class Configs:
         self._topic = Topics(config.prefix, config.topics.partitions).config
         self._log = known
         self._offset = offset
+        self._group = config.prefix
         self._news = threading.Condition()
         self._stopped = threading.Event()
         # The loop stands still for so long at most, and must not miss its heartbeats.
@@ -117,7 +118,8 @@ class Configs:
         self._stopped.set()
 
     def _follow(self) -> None:
-        options = {"group.id": f"{self._topic}-reader", "enable.auto.commit": False}
+        # The workers' own group, in which they may read; assigned like this it is not joined.
+        options = {"group.id": self._group, "enable.auto.commit": False}
         consumer = Consumer({**self._settings.kafka_options, **options})
         consumer.assign([TopicPartition(self._topic, 0, self._offset)])
         while not self._stopped.is_set():
@@ -224,17 +226,17 @@ def open_configs(config: Config, settings: Settings, changed_at: int) -> Configs
         ReadingFailed: The topic cannot be read.
     """
     topic = Topics(config.prefix, config.topics.partitions).config
-    known, offset = read_config_log(topic, settings)
+    known, offset = read_config_log(topic, settings, config.prefix)
     if known.first is None:
         publish(topic, settings, [record_of(config, changed_at), first_of(config)])
-        known, offset = read_config_log(topic, settings)
+        known, offset = read_config_log(topic, settings, config.prefix)
     else:
         require_reloadable(known, config)
         if is_same(known, config):
             pass
         elif is_later(known, config, changed_at):
             publish(topic, settings, [record_of(config, changed_at)])
-            known, offset = read_config_log(topic, settings)
+            known, offset = read_config_log(topic, settings, config.prefix)
         else:
             in_force = "" if known.newest is None else known.newest.hash
             log.warning("config.file_older", config=config.hash, in_force=in_force, repair=OLDER)

@@ -12,6 +12,7 @@ from streams.settings import Settings
 
 SILENCE_S = 10.0
 TELL_EVERY = 1_000
+READER = "plg-reader"
 
 
 class ReadingFailed(PlgError):
@@ -25,6 +26,7 @@ def read_topic(
     *,
     partitions: Collection[int] | None = None,
     since: int | None = None,
+    group: str = READER,
 ) -> Iterator[Message]:
     """
     Every record that a topic holds now; each partition in offset order, the partitions interleaved.
@@ -33,11 +35,12 @@ def read_topic(
         on_record: Told now and then how many of how many records are read.
         partitions: Only these; all of them if None.
         since: Only from each partition's first record on whose Kafka timestamp is not before it, Unix milliseconds.
+        group: Under whose name; nobody joins it, but a broker with ACLs must let us read in it.
 
     Raises:
         ReadingFailed: The topic does not exist, or the broker stops answering.
     """
-    yield from read_with(_until, topic, settings, on_record, partitions=partitions, since=since)
+    yield from read_with(_until, topic, settings, on_record, partitions=partitions, since=since, group=group)
 
 
 def read_with(
@@ -49,14 +52,16 @@ def read_with(
     partitions: Collection[int] | None = None,
     since: int | None = None,
     until: int | None = None,
+    group: str = READER,
 ) -> Iterator[Message]:
     """
     What `read_topic` reads, in the order in which `take` has it, up to the given ends.
 
     Args:
         until: Only up to each partition's first record that is later, Unix milliseconds.
+        group: In whose name it is read; nothing is committed.
     """
-    with reader(settings) as consumer:
+    with reader(settings, group) as consumer:
         starts, ends = topic_ranges(consumer, topic, settings, partitions)
         if until is not None:
             later = _not_before(consumer, starts, until + 1, settings)
@@ -93,9 +98,9 @@ def read_record(topic: str, partition: int, offset: int, settings: Settings) -> 
 
 
 @contextmanager
-def reader(settings: Settings) -> Iterator[Consumer]:
+def reader(settings: Settings, group: str = READER) -> Iterator[Consumer]:
     """A consumer that joins no group and says where a partition ends."""
-    options = {"group.id": "plg-reader", "enable.auto.commit": False, "enable.partition.eof": True}
+    options = {"group.id": group, "enable.auto.commit": False, "enable.partition.eof": True}
     consumer = Consumer({**settings.kafka_options, **options})
     try:
         yield consumer

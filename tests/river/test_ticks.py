@@ -83,7 +83,7 @@ def test_with_the_wall_clock_ticks_come_by_themselves(
         started = time.monotonic()
 
         wait_for(
-            lambda: min(made.ends(made.topics.workspace_facts).values()) >= 2,
+            lambda: min(made.ends(made.topics.workspace_facts).values()) >= 3,
             20.0,
             lambda: f"{made.ends(made.topics.user_events)} and {made.ends(made.topics.workspace_facts)}",
         )
@@ -92,7 +92,8 @@ def test_with_the_wall_clock_ticks_come_by_themselves(
         now_ms = time.time_ns() // 1_000_000
         for topic in (made.topics.user_events, made.topics.workspace_facts):
             for number, records in _log(made, topic).items():
-                times = [record.time for _, record in records if isinstance(record, Tick)]
+                # The first names the config, and lets no time pass.
+                times = [record.time for _, record in records if isinstance(record, Tick) and record.time]
                 assert times == sorted(set(times)), f"{topic}/{number}: {times} do not rise"
                 assert started_ms <= times[0] <= times[-1] <= now_ms, f"{topic}/{number}: {times}"
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaException
 
+from signals.shard import Fence
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.worker import _Health, _tick
@@ -85,7 +86,11 @@ def test_a_broker_that_is_away_for_a_while_does_not_end_the_ticks() -> None:
             self.third = asyncio.Event()
             self.loop = asyncio.get_running_loop()
 
-        def step(self, _now_ms: int) -> None:
+        def is_news(self, _config: str) -> bool:
+            return False
+
+        def step(self, _now_ms: int, _config: str, *, is_first: bool) -> None:
+            assert is_first
             self.steps += 1
             if self.steps == 1:
                 raise KafkaException("no answer")
@@ -93,9 +98,12 @@ def test_a_broker_that_is_away_for_a_while_does_not_end_the_ticks() -> None:
                 self.loop.call_soon_threadsafe(self.third.set)
 
     async def run() -> bool:
-        parts: Any = SimpleNamespace(idle=False, users=SimpleNamespace(recovered={0}))
+        parts: Any = SimpleNamespace(
+            idle=False, users=SimpleNamespace(recovered={0}, shard=lambda _: SimpleNamespace(fence=Fence()))
+        )
         ticks: Any = Ticks()
-        ticking = asyncio.create_task(_tick(parts, ticks, Settings(tick_s=0.001)))
+        configs: Any = SimpleNamespace(newest="0123456789ab")
+        ticking = asyncio.create_task(_tick(parts, ticks, Settings(tick_s=0.001), configs))
         third = asyncio.create_task(ticks.third.wait())
         await asyncio.wait({ticking, third}, return_when=asyncio.FIRST_COMPLETED)
         ticking.cancel()
