@@ -173,7 +173,8 @@ def step_users(  # noqa: C901, PLR0912, PLR0915 - a call less per event
                 facts.append(fact)
             # As `shard.touch`.
             user.at = position
-            states[key] = user
+            if user is not held:
+                states[key] = user
             dirty.add(key)
             if user.due is not None:
                 schedule(key, user.due)
@@ -273,7 +274,8 @@ def step_workspaces(  # noqa: C901, PLR0912, PLR0915 - a call less per fact
                 out = _collected(record, out, facts, news)
             # As `shard.touch`.
             workspace.at = position
-            states[key] = workspace
+            if workspace is not held:
+                states[key] = workspace
             dirty.add(key)
             if workspace.due is not None:
                 schedule(key, workspace.due)

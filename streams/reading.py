@@ -43,7 +43,7 @@ def read_topic(
     yield from read_with(_until, topic, settings, on_record, partitions=partitions, since=since, group=group)
 
 
-def read_with(
+def read_with(  # noqa: PLR0913  # what to read, of it from where to where, and in whose name
     take: Callable[[Consumer, str, Mapping[int, int]], Iterator[Message]],
     topic: str,
     settings: Settings,
