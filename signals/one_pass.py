@@ -143,11 +143,8 @@ class _Reading:
 
     def work(self, batch: Sequence[_Record], position: int) -> None:
         """Apply records, the first of which has a position: all of them step by step, which computers like better."""
-        events: list[Event | None] = [
-            self._read(value, _UNTIMED if record_time is None else record_time, source)
-            for value, source, record_time in batch
-        ]
-        moments = [0] * len(events)
+        events = self._decoded(batch)
+        moments, newest = [0] * len(events), self.newest
         for users in self.users:
             is_first = users is self.users[0]
             told: list[_Told] = []
@@ -156,15 +153,15 @@ class _Reading:
                 if event is not None and is_first and event.time == _UNTIMED:
                     # Most probably it names no time: that is now the newest so far.
                     value, source, record_time = batch[number]
-                    event = events[number] = self._read(
-                        value, self.newest if record_time is None else record_time, source
-                    )
+                    event = events[number] = self._dated(value, source, record_time)
                 if event is None:
                     continue
                 facts, out = users.step(event, position + number)
                 if is_first:
-                    self._note_time(event.time, is_duplicate=out is not None and _DUPLICATE in out.notes)
-                    moments[number] = self.newest or 0
+                    if (newest is None or event.time > newest) and (out is None or _DUPLICATE not in out.notes):
+                        self.started = event.time if newest is None else self.started
+                        newest = self.newest = event.time
+                    moments[number] = newest or 0
                 if facts or out is not None:
                     told.append((number, facts, out))
             users.pass_on(told, moments)
@@ -179,18 +176,23 @@ class _Reading:
             facts, out = users.step(Tick(time), position)
             users.pass_on([(0, facts, out), (1, [Tick(time)], None)], [now, self.newest or time])
 
-    def _read(self, value: bytes | None, record_time: int | None, source: Source) -> Event | None:
+    def _decoded(self, batch: Sequence[_Record]) -> list[Event | None]:
+        events: list[Event | None] = []
+        add, decode = events.append, self._decode
+        for value, source, record_time in batch:
+            try:
+                add(decode(value, _UNTIMED if record_time is None else record_time, source))
+            except BadRecord as error:
+                self.dead_letters[error.reason] += 1
+                add(None)
+        return events
+
+    def _dated(self, value: bytes | None, source: Source, record_time: int | None) -> Event | None:
         try:
-            return self._decode(value, record_time, source)
+            return self._decode(value, self.newest if record_time is None else record_time, source)
         except BadRecord as error:
             self.dead_letters[error.reason] += 1
             return None
-
-    def _note_time(self, time: int, *, is_duplicate: bool) -> None:
-        if (self.newest is None or time > self.newest) and not is_duplicate:
-            if self.newest is None:
-                self.started = time
-            self.newest = time
 
 
 class OnePass:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import gzip
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,35 +16,23 @@ import msgspec
 from signals.comparing import difference
 from signals.config import Config
 from signals.domains import Domains
-from signals.engines import Engines
 from signals.errors import PlgError
 from signals.facts import Outputs
 from signals.moments import iso, parse_time
 from signals.one_pass import Lane, OnePass
 from signals.outcomes import Account, Findings, Histories, account_of
-from signals.replay import FactsBacktest, Ledger, SignalRecord, finished_records
+from signals.replay import Ledger, SignalRecord, finished_records
 from signals.units import milliseconds
 from streams.backtest_input import Records
 from streams.backtest_report import BacktestReport, Measuring, SweepReport, SweepRow, span_days
 from streams.backtest_variants import Sweep, Variant
-from streams.config_log import recorded
-from streams.replaying import ReplayFailed, read_lines
+from streams.replaying import ReplayFailed
 
-OnBytes = Callable[[int], None]
 Write = Callable[[list[SignalRecord]], None]
 
 
 class BacktestFailed(PlgError):
     """A file is not what the backtest was told it is, the result cannot be written, or options contradict."""
-
-
-class RecordedFact(msgspec.Struct):
-    """A line of a recording made by `plg topics record`."""
-
-    partition: int
-    offset: int
-    # The record as JSON; `null` for a tombstone.
-    value: msgspec.Raw = msgspec.Raw(b"null")
 
 
 @dataclass(frozen=True)
@@ -115,7 +102,7 @@ def backtest(plan: Plan, records: Records, out: Path | None = None) -> BacktestR
         PlgError: The records cannot be read, or the signals cannot be written.
     """
     began = time.monotonic(), time.process_time()
-    with _writing(out) as write:
+    with writing(out) as write:
         book = None if write is None else _Book(write, plan.config.hash)
         own, old, others = _lanes(plan, book)
         everybody = [own, *([old] if old is not None else []), *others]
@@ -239,53 +226,6 @@ def _remarks(plan: Plan, report: BacktestReport) -> Iterator[str]:
         yield f"the rule {rule} raised an exception {count:,} times; report it"
 
 
-def backtest_facts(
-    config: Config, files: Iterable[Path], out: Path, *, on_bytes: OnBytes, configs: Path | None = None
-) -> tuple[int, Counter[tuple[str, str]]]:
-    """
-    Fold recordings of the facts log into signals of workspace scope.
-
-    Args:
-        configs: A recording of `plg.config`: each place of the log then goes by the config that was in force there.
-
-    Returns:
-        How many records there were, and how many signals by name and verdict.
-
-    Raises:
-        PlgError: A line is no recorded fact, a file cannot be read, or the result cannot be written.
-    """
-    run = FactsBacktest(config, Domains(config.domains), None if configs is None else _engines(configs, config))
-    records, counts = 0, Counter[tuple[str, str]]()
-    decoder = msgspec.json.Decoder(RecordedFact)
-    with _writing(out) as write:
-        assert write is not None
-
-        def take(found: list[SignalRecord]) -> None:
-            counts.update((str(signal["signal"]), str(signal["verdict"])) for signal in found)
-            write(found)
-
-        for line in read_lines(files, on_bytes):
-            try:
-                record = decoder.decode(line)
-            except msgspec.MsgspecError as error:
-                raise BacktestFailed(
-                    f"line {records + 1} is no recorded fact ({error}); record with `plg topics record`"
-                ) from error
-            value = bytes(record.value)
-            if value != b"null":
-                take(run.feed(record.partition, record.offset, value))
-            records += 1
-        take(run.finish())
-    return records, counts
-
-
-def _engines(configs: Path, config: Config) -> Engines:
-    """The configs of a recording of `plg.config`."""
-    known = recorded(read_lines([configs]))
-    first = None if known.first is None else known.find(known.first.config)
-    return Engines(first or config, known.windows, known.find)
-
-
 def read_moment(option: str, text: str | None, config: Config) -> int | None:
     """
     Read the time that an option says, Unix milliseconds; None where it says none.
@@ -307,8 +247,8 @@ def read_until(until: str | None, config: Config) -> int | None:
 
 
 @contextmanager
-def _writing(out: Path | None) -> Iterator[Write | None]:
-    """Write to a partial file that takes its name when it is complete."""
+def writing(out: Path | None) -> Iterator[Write | None]:
+    """Write to a partial file that takes its name when it is complete; nothing without a file."""
     if out is None:
         yield None
         return

@@ -90,7 +90,8 @@ def backtest(  # noqa: PLR0913  # options of a command
       plg backtest plg.yaml events.jsonl.gz --sweep signals.multi_user.active_users=3..10
       plg backtest new.yaml --against plg.yaml --from-topic --since 2026-01-01 --html report.html
     """
-    from streams.backtesting import BacktestFailed, backtest_facts
+    from streams.backtest_facts import backtest_facts
+    from streams.backtesting import BacktestFailed
     from streams.config_source import load_config
 
     files = files or []
