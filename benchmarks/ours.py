@@ -102,7 +102,9 @@ class _KeyedRiver(River):
             for record in bundles
         ]
         engine, fence = self.engine_of(""), step.table.shard(bundles[-1].partition).fence
-        self._apply(step, engine, bundles[-1], events, [position_in_log(record.offset) for record in bundles])
+        self.metrics.facts += self._apply(
+            step, engine, bundles[-1], events, [position_in_log(record.offset) for record in bundles]
+        )
         fence.end = bundles[-1].offset + 1
         self._to_workspaces.flush()
         self.metrics.user_records += len(events)

@@ -32,6 +32,9 @@ class Difference:
 
 # By the beginning of a key, dotted. What states, logs or ids were made by, and no rule can ask for anew.
 _REBUILD = ("prefix", "clock", "time_zone", "identity.", "topics.partitions")
+# Of these only what was read before would need the rebuild: a restart goes on with them, so that what a wrong path has
+# made a dead letter can be put right and redriven.
+GOES_ON_WITH = ("identity.",)
 # What a process sets up once.
 _RESTART = ("source.", "topics.replication")
 

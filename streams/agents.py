@@ -249,7 +249,7 @@ class River:
         self.metrics.workspace_records += self._fold(self._workspace_step, bundles)
 
     def _fold(self, step: KeyedStep[S, R], bundles: Sequence[Record]) -> int:
-        partition, count = bundles[0].partition, 0
+        partition, count, facts = bundles[0].partition, 0, 0
         poisoned, fence = step.poisoned(partition), step.table.shard(partition).fence
         engine = self.engine_of(fence.config)
         for record in bundles:
@@ -261,16 +261,17 @@ class River:
                 continue
             start, end = position_in_log(record.offset), position_in_log(record.offset, len(items))
             if poisoned is not None and start <= poisoned < end and not isinstance(items[poisoned - start], Tick):
-                self._pass_over(step, engine, record, items, poisoned - start)
+                facts += self._pass_over(step, engine, record, items, poisoned - start)
             else:
                 # A tick stands alone, and another config begins with it.
                 if len(items) == 1 and type(items[0]) is Tick:
                     engine = self.engine_of(fence.config_at(items[0]))
-                self._apply(step, engine, record, items, range(start, end))
+                facts += self._apply(step, engine, record, items, range(start, end))
             count += len(items)
         # A barrier never falls inside a slice, so once is enough.
         fence.end = bundles[-1].offset + 1
         self._to_workspaces.flush()
+        self.metrics.facts += facts
         return count
 
     def _apply(
@@ -280,8 +281,8 @@ class River:
         record: Record,
         items: Sequence[R | Tick],
         positions: Sequence[int],
-    ) -> None:
-        """Apply the records of a bundle, and pass on what comes of them."""
+    ) -> int:
+        """Apply the records of a bundle, and pass on what comes of them; tells how many facts did."""
         try:
             facts, news = step.apply(step.table.shard(record.partition), items, positions, record.partition, engine)
         except StepError as error:
@@ -289,20 +290,20 @@ class River:
         add = self._to_workspaces.add
         for fact in facts:
             add(fact.workspace_id, fact)
-        self.metrics.facts += len(facts)
         for item, out in news:
             self._send_news(out, item, record, engine.hash)
+        return len(facts)
 
     def _pass_over(
         self, step: KeyedStep[S, R], engine: Engine, record: Record, items: Sequence[R | Tick], at: int
-    ) -> None:
+    ) -> int:
         """Apply the records of a bundle but the one that the step cannot apply."""
         start, poisoned = position_in_log(record.offset), items[at]
         assert not isinstance(poisoned, Tick)
-        self._apply(step, engine, record, items[:at], range(start, start + at))
+        facts = self._apply(step, engine, record, items[:at], range(start, start + at))
         step.set_aside(step.table.shard(record.partition), poisoned, start + at)
         self._dead_letter(record, BadRecord(Reason.STEP_FAILED), encode_record(poisoned))
-        self._apply(step, engine, record, items[at + 1 :], range(start + at + 1, start + len(items)))
+        return facts + self._apply(step, engine, record, items[at + 1 :], range(start + at + 1, start + len(items)))
 
     # -- outputs
 

@@ -21,7 +21,7 @@ from signals.compiled import Engine
 from signals.config import Clock, Config
 from signals.engines import Engines, UnknownConfig
 from signals.errors import ConfigError, PlgError
-from signals.reloading import Difference, Effort, efforts
+from signals.reloading import GOES_ON_WITH, Difference, Effort, efforts
 from streams.config_log import Claim, ConfigLog, NotPublished, first_of, publish, read_config_log, record_of
 from streams.config_watch import Seen
 from streams.endings import fail_stop
@@ -210,7 +210,8 @@ def is_later(known: ConfigLog, config: Config, changed_at: int) -> bool:
 def refusals(before: Config, after: Config, kept: Iterable[int], *, may_restart: bool) -> list[Difference]:
     """What keeps a config from following another one."""
     harmless = {Effort.NONE, Effort.RESTART} if may_restart else {Effort.NONE}
-    return [one for one in efforts(before, after, kept) if one.effort not in harmless]
+    found = [one for one in efforts(before, after, kept) if one.effort not in harmless]
+    return [one for one in found if not (may_restart and one.key.startswith(GOES_ON_WITH))]
 
 
 def open_configs(config: Config, settings: Settings, changed_at: int) -> Configs:
@@ -237,7 +238,8 @@ def open_configs(config: Config, settings: Settings, changed_at: int) -> Configs
         elif is_later(known, config, changed_at):
             publish(topic, settings, [record_of(config, changed_at)])
             known, offset = read_config_log(topic, settings, config.prefix)
-        else:
+        elif config.clock is Clock.WALL:
+            # Otherwise it counts all the same: each worker goes by its own.
             in_force = "" if known.newest is None else known.newest.hash
             log.warning("config.file_older", config=config.hash, in_force=in_force, repair=OLDER)
     return Configs(config, settings, known, offset)

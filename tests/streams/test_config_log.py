@@ -102,6 +102,8 @@ def test_states_go_on_with_another_threshold_and_topic_and_not_in_another_time_z
 
     require_reloadable(log, users(5))
     require_reloadable(log, users(4).model_copy(update={"source": Config().source}))
+    # A path that was wrong is put right before its dead letters are redriven.
+    require_reloadable(log, Config.model_validate({"identity": {"user_id": ["user.id"]}}))
     with pytest.raises(NotReloadable, match=r"time_zone: was UTC, is Europe/Berlin\nput them back, or"):
         require_reloadable(log, Config.model_validate({"time_zone": "Europe/Berlin"}))
 
