@@ -13,7 +13,8 @@ from signals.contract import signal_record
 from signals.engine import step_workspace
 from signals.event import Source
 from signals.facts import Decision, Fact, Firing, Outputs, Pulse, Verdict
-from signals.one_pass import Lane, OnePass
+from signals.lanes import Lane
+from signals.one_pass import OnePass
 from signals.shard import Shard
 from signals.user import UserState
 from signals.workspace import WorkspaceState
