@@ -9,30 +9,22 @@ costs much less than eight backtests.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
-from signals.codec import decode_user_state, decode_workspace_state, encode_state
+from signals.codec import decode_user_state, encode_state
 from signals.compiled import Engine
-from signals.config import Clock, Config
-from signals.engine import UserRecord, WorkspaceRecord, step_users, step_workspaces
+from signals.config import Config
+from signals.engine import UserRecord, WorkspaceRecord, step_users
 from signals.errors import BadRecord
 from signals.event import Event, Source, Tick
 from signals.facts import Fact, Note, Outputs, Pulse
 from signals.formats.segment import SegmentDecoder
 from signals.imported import Imported, ImportedWorkspace
+from signals.lanes import Lane, grouped, reading_part, user_part
 from signals.moments import EARLIEST_MS
-from signals.rule import Scope
-from signals.scoring import Score
-from signals.selling import Alerts, Policy, Route
-from signals.shard import Shard, unsealed
-from signals.slack import Slack
-from signals.thresholds import Signals
+from signals.shard import Shard
 from signals.user import UserState
 from signals.workspace import WorkspaceState
-
-if TYPE_CHECKING:
-    from signals.domains import Domains
 
 # So many subjects of a shard may be in use at a time, twice over; all others are kept as bytes, a third of the memory.
 HOT = 20_000
@@ -44,65 +36,9 @@ _UNTIMED = EARLIEST_MS
 _DUPLICATE = Note.DUPLICATE
 # As what they are read from, the records of an import.
 _IMPORT = "import"
-_CHAMPION_LEFT = "champion_left"
 _Record = tuple[bytes | None, Source, int | None]
 # The record's number in its batch, the facts of it, and what else was put out, if anything.
 _Told = tuple[int, Sequence[Fact | Pulse | Tick], Outputs | None]
-
-
-class Lane:
-    """
-    The workspaces of one config, and who listens to what is found there.
-
-    Args:
-        config: The thresholds to try.
-        domains: The lists of domains with the config's additions; read anew where None.
-        on_outputs: Shown what a step put out beside facts, measures too; it must not keep the object.
-        on_record: Told the time after each record of which `on_outputs` was shown something, Unix milliseconds.
-    """
-
-    def __init__(
-        self,
-        config: Config,
-        domains: Domains | None = None,
-        on_outputs: Callable[[Outputs], None] = lambda _outputs: None,
-        on_record: Callable[[int], None] = lambda _now: None,
-    ) -> None:
-        self.config = config
-        # Time is moved by the events whatever the config says (SIGNALS A29).
-        self.engine = Engine(config.model_copy(update={"clock": Clock.EVENTS}), domains)
-        self.shard: Shard[WorkspaceState] = Shard(encode_state, decode_workspace_state)
-        self._on_outputs = on_outputs
-        self._on_record = on_record
-        self._position = 0
-        self._has_news = False
-
-    def hear(self, told: Outputs) -> None:
-        """Show what the user step put out for the record whose facts come next."""
-        self._has_news = True
-        self._on_outputs(told)
-
-    def take(self, records: Sequence[WorkspaceRecord], now: int) -> None:
-        """Apply what one record brought about; what a workspace answers to another one comes last, as it does live."""
-        while records:
-            begin = self._position
-            self._position = end = begin + len(records)
-            records, news = step_workspaces(self.shard, records, range(begin, end), 0, self.engine)
-            for _, out in news:
-                self.hear(out)
-        if self._has_news:
-            self._has_news = False
-            self._on_record(now)
-
-    def workspaces(self) -> Iterable[tuple[str, WorkspaceState]]:
-        """Every workspace as it is now; none of them is kept decoded by that."""
-        return ((key, decode_workspace_state(unsealed(self.shard.sealed(key))[1])) for key in self.shard)
-
-    def is_paying(self, workspace_id: str) -> bool:
-        """Whether a workspace's current plan is one that is paid for."""
-        workspace = self.shard.get(workspace_id)
-        plan = workspace.billing.plan if workspace is not None else None
-        return plan is not None and self.engine.terms.is_paying(plan.name)
 
 
 class _Users:
@@ -216,8 +152,8 @@ class OnePass:
         self._size = batch
         self._batch: list[_Record] = []
         self._readings: list[_Reading] = []
-        for reading in _grouped(lanes, _reading_part):
-            users = [_Users(group[0].engine, group) for group in _grouped(reading, _user_part)]
+        for reading in grouped(lanes, reading_part):
+            users = [_Users(group[0].engine, group) for group in grouped(reading, user_part)]
             self._readings.append(_Reading(reading[0].engine.config, users))
 
     def feed(self, value: bytes | None, source: Source, record_time: int | None = None) -> None:
@@ -302,53 +238,3 @@ class OnePass:
             # Nothing here waits for a checkpoint: dirty is who was in use.
             if len(shard.dirty) > self._hot:
                 shard.settle()
-
-
-def _grouped(lanes: Sequence[Lane], part: Callable[[Lane], Config]) -> list[list[Lane]]:
-    groups: list[tuple[Config, list[Lane]]] = []
-    for lane in lanes:
-        key = part(lane)
-        group = next((group for known, group in groups if known == key), None)
-        if group is None:
-            groups.append((key, [lane]))
-        else:
-            group.append(lane)
-    return [group for _, group in groups]
-
-
-def _reading_part(lane: Lane) -> Config:
-    """What decides how a record is read; all else as if nothing were said."""
-    config = lane.engine.config
-    return Config(
-        clock=config.clock,
-        time_zone=config.time_zone,
-        events=config.events,
-        identity=config.identity,
-        custom=config.custom,
-        limits=config.limits,
-    )
-
-
-def _user_part(lane: Lane) -> Config:
-    """
-    What the user step may ask of a config; all else as if nothing were said.
-
-    What is left out is what only the workspace step knows, so that a key that is new is looked at by both.
-    """
-    config, engine = lane.engine.config, lane.engine
-    silent: dict[str, object] = {
-        name: type(getattr(config.signals, name))()
-        for name, rule in engine.by_name.items()
-        # The user step watches champions for it.
-        if rule.scope is Scope.WORKSPACE and name in Signals.model_fields and name != _CHAMPION_LEFT
-    }
-    return config.model_copy(
-        update={
-            "signals": config.signals.model_copy(update=silent),
-            "score": Score(),
-            "alerts": Alerts(show_email=config.alerts.show_email),
-            "policy": Policy(),
-            "routes": (Route(),),
-            "slack": Slack(),
-        }
-    )

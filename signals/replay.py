@@ -15,7 +15,8 @@ from signals.engines import Engines
 from signals.event import Source, Tick
 from signals.facts import Command, Decision, Fact, Firing, Outputs, Pulse, Verdict
 from signals.imported import Imported, ImportedWorkspace
-from signals.one_pass import Lane, OnePass
+from signals.lanes import Lane
+from signals.one_pass import OnePass
 from signals.shard import Shard
 from signals.user import UserState
 from signals.workspace import WorkspaceState

@@ -18,8 +18,9 @@ from signals.config import Config
 from signals.domains import Domains
 from signals.errors import PlgError
 from signals.facts import Outputs
+from signals.lanes import Lane
 from signals.moments import iso, parse_time
-from signals.one_pass import Lane, OnePass
+from signals.one_pass import OnePass
 from signals.outcomes import Account, Findings, Histories, account_of
 from signals.replay import Ledger, SignalRecord, finished_records
 from signals.units import milliseconds

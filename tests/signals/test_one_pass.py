@@ -11,8 +11,9 @@ import pytest
 
 from signals.config import Config
 from signals.event import Source
+from signals.lanes import Lane
 from signals.moments import iso
-from signals.one_pass import Lane, OnePass
+from signals.one_pass import OnePass
 from signals.outcomes import Findings
 from signals.thresholds import Signals
 from simulator import Scenario, simulate

@@ -9,8 +9,9 @@ import pytest
 
 from signals.config import Config
 from signals.event import Source
+from signals.lanes import Lane
 from signals.moments import iso
-from signals.one_pass import Lane, OnePass
+from signals.one_pass import OnePass
 from signals.outcomes import Account, Findings, Histories, SeenAlert, account_of
 from signals.outcomes_measured import Quality, Rate, Ratio, quality_of, rate, ratio
 from signals.units import DAY_MS
