@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from signals import alerting, waiting
 from signals.arming import LIMIT
 from signals.champions import CHAMPION, uncrown
-from signals.codec import encode_state
+from signals.codec import encode, encode_state
 from signals.config import MAX_CHARS
 from signals.custom import MAX_STANZAS
 from signals.facts import Decision, Note
@@ -43,6 +43,9 @@ _OWN_BYTES = 1_024 + 3 * _LONGEST + MAX_STANZAS * 80
 _ENTRY_BYTES = _LONGEST + 56 * 14 + 64
 # So few of them always fit.
 _FEW = (_USER_ROOM - _OWN_BYTES) // _ENTRY_BYTES
+# What one fact adds to a workspace whose signals are as short as can be, and how many times as long as a signal is all
+# that is kept of it at most.
+_ADDED_BYTES, _TIMES = 1_024, 4
 # What is let go of at once is a part of what is left, so that a producer who fills a state again and again does not
 # make each of its events dear.
 _SHARE = 4
@@ -83,7 +86,27 @@ def has_few(user: UserState, more: int = 0) -> bool:
 
 def is_too_large(workspace: WorkspaceState, room: int) -> bool:
     """Whether a workspace's state has outgrown its room."""
-    return len(encode_state(workspace)) > room
+    workspace.size = len(encode_state(workspace))
+    return workspace.size > room
+
+
+def may_be_too_large(workspace: WorkspaceState, room: int, firings: Sequence[Firing], out: Outputs) -> bool:
+    """
+    Whether a state may have outgrown its room by signals and by what became of them.
+
+    Writing the whole state to see how long it is costs as much as all rules together; what has been added is written
+    instead, and what that can come to is added up until the room might be full.
+    """
+    added = len(encode(firings))
+    if out.verdicts:
+        added += len(encode(out.verdicts))
+    if out.alerts:
+        added += len(encode(out.alerts))
+    size = workspace.size
+    # The memory of a firing, its points, the signal itself where it waits, its reasons where they do; a verdict among
+    # the recent ones; an alert that is open. Each is about as long as what was put out, and none twice as long.
+    workspace.size = size + _ADDED_BYTES + _TIMES * added
+    return size == 0 or workspace.size > room
 
 
 def bound_workspace(case: Case, room: int) -> None:

@@ -80,6 +80,11 @@ def decode_fact_records(value: bytes) -> Sequence[Fact | Pulse | Tick | Command 
     return records if type(records) is list else (records,)  # type: ignore[return-value]  # mypy does not narrow by `type`
 
 
+def encode(parts: Sequence[msgspec.Struct]) -> bytes:
+    """Write parts of states as they stand there."""
+    return _msgpack.encode(parts)
+
+
 def encode_state(state: UserState | WorkspaceState) -> bytes:
     """Write a state for its changelog."""
     return _msgpack.encode(state)

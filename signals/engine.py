@@ -15,7 +15,7 @@ from signals import policy
 from signals.active_days import add_day
 from signals.attempts import Attempt, add_attempt
 from signals.billing import NOTHING_PASSED, UsageStep, text
-from signals.bounds import bound_user, bound_workspace, is_too_large
+from signals.bounds import bound_user, bound_workspace, is_too_large, may_be_too_large
 from signals.case import Case
 from signals.champions import crown
 from signals.clock import move_user_clock, move_workspace_clock, set_user_due
@@ -629,7 +629,9 @@ def _apply_to_workspace(  # noqa: C901, PLR0912, PLR0915 - flat: a case is made 
         policy.judge(case, firings, has_opened=has_opened, is_asked=fact.is_asked)
         if change.has_timers:
             policy.set_due(case)
-        _bound(case)
+            _bound(case)
+        else:
+            _bound_after(case, firings)
     elif change.has_timers:
         case = _case(workspace, fact, muted, engine, out)
         policy.set_due(case)
@@ -645,7 +647,7 @@ def _follow_pulse(
     firings = list(out.signals)
     firings += fire_derived(case, firings, fact.time, fact.event_id, fact.cause, fact.user_id)
     policy.judge(case, firings)
-    _bound(case)
+    _bound_after(case, firings)
 
 
 def _bound(case: Case) -> None:
@@ -653,6 +655,12 @@ def _bound(case: Case) -> None:
     if is_too_large(case.workspace, case.engine.workspace_room):
         bound_workspace(case, case.engine.workspace_room)
         policy.set_due(case)
+
+
+def _bound_after(case: Case, firings: Sequence[Firing]) -> None:
+    """As `_bound`, where nothing but signals and what became of them may have been added."""
+    if may_be_too_large(case.workspace, case.engine.workspace_room, firings, case.out):
+        _bound(case)
 
 
 def _take_in_usage(change: Change, usage: UsageStep, case: Case) -> None:

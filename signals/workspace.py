@@ -96,6 +96,7 @@ _STORED_AS = {
     "custom": "cu",
     "custom_rings": "cr",
     "answered": "an",
+    "size": "z",
     "imported_at": "im",
 }
 
@@ -175,6 +176,9 @@ class WorkspaceState(FiredState, omit_defaults=True, forbid_unknown_fields=True,
     answered: dict[str, int] = msgspec.field(default_factory=dict)
     # The time of the newest import that speaks of it.
     imported_at: int | None = None
+
+    # At most so many bytes long when it was last looked at (signals/bounds.py); 0 if that is not known.
+    size: int = 0
 
     @property
     def creation_seen(self) -> bool:

@@ -118,10 +118,12 @@ def test_whatever_is_written_into_every_open_field_no_state_or_record_grows_too_
 
     assert river.largest_state < MAX_STATE_BYTES
     assert river.largest_record < KAFKA_BYTES
+    assert river.short_by <= MAX_STATE_BYTES - river.engine.workspace_room
     # Less would mean that the largest state was never asked for.
     assert Note.STATE_TRIMMED in river.notes
     report(
-        f"{river.largest_state:,} bytes the largest state, {river.largest_record:,} the largest record; let go: "
+        f"{river.largest_state:,} bytes the largest state, {river.short_by:,} more than it was said to be; "
+        f"{river.largest_record:,} the largest record; let go: "
         + ", ".join(f"{note} {count}" for note, count in sorted(Counter(river.notes).items()) if note in GONE)
     )
 
@@ -131,12 +133,17 @@ class Watched(River):
 
     largest_state = 0
     largest_record = 0
+    # By how much a workspace's state was longer than it was said to be at most.
+    short_by = -MAX_STATE_BYTES
 
     def _collect(self, out: Outputs) -> None:
         super()._collect(out)
         sent = [encode_fact(fact) for fact in out.facts] + [alert_json(alert, 0, "") for alert in out.alerts]
         sent += [signal_json(firing, 0, "") for firing in out.signals]
         for key in self.workspaces.dirty:
+            known = self.workspace(key)
+            if known.size:
+                self.short_by = max(self.short_by, len(encode_state(known)) - known.size)
             sent.append(snapshot_json(key, self.workspace(key), self.engine.scoring))
         for shard in (self.users, self.workspaces):
             self.largest_state = max([self.largest_state, *(len(shard.sealed(key)) for key in shard.dirty)])
