@@ -106,7 +106,7 @@ class _KeyedRiver(River):
             step, engine, bundles[-1], events, [position_in_log(record.offset) for record in bundles]
         )
         fence.end = bundles[-1].offset + 1
-        self._to_workspaces.flush()
+        self._send_off()
         self.metrics.user_records += len(events)
 
 

@@ -130,6 +130,8 @@ class River:
         )
         self._to_users = Bundles(topics.user_events, topics.partitions, sender.send)
         self._to_workspaces = Bundles(topics.workspace_facts, topics.partitions, sender.send)
+        # Signals, alerts and verdicts of the slice at hand: topic, partition, key, value.
+        self._to_readers: list[tuple[str, int, bytes, bytes]] = []
         self._still_owner = still_owner
 
     # -- agents
@@ -270,7 +272,7 @@ class River:
             count += len(items)
         # A barrier never falls inside a slice, so once is enough.
         fence.end = bundles[-1].offset + 1
-        self._to_workspaces.flush()
+        self._send_off()
         self.metrics.facts += facts
         return count
 
@@ -307,9 +309,22 @@ class River:
 
     # -- outputs
 
+    def _send_off(self) -> None:
+        """
+        Send what the records of a slice have brought about.
+
+        All at once, since the client waits 5 ms for more before it asks the broker to take what a partition has: sent
+        one by one, as they arise in a long slice, each signal would make a request.
+        """
+        send = self._sender.send
+        for topic, partition, key, value in self._to_readers:
+            send(topic, partition, key, value)
+        self._to_readers.clear()
+        self._to_workspaces.flush()
+
     def _send_news(self, outputs: Outputs, item: LogItem, record: Record, config: str) -> None:
-        """Send what only few records bring about: signals, verdicts, alerts, dead letters."""
-        send, topics, metrics = self._sender.send, self.topics, self.metrics
+        """Write what only few records bring about: signals, verdicts, alerts; send dead letters."""
+        topics, metrics, add = self.topics, self.metrics, self._to_readers.append
         for note in outputs.notes:
             metrics.notes[note] += 1
             if note is Note.REPEATED:
@@ -317,14 +332,14 @@ class River:
         detected_at = time.time_ns() // 1_000_000
         for firing in outputs.signals:
             key = firing.subject
-            send(topics.signals, topics.of(key), key.encode(), signal_json(firing, detected_at, config))
+            add((topics.signals, topics.of(key), key.encode(), signal_json(firing, detected_at, config)))
             metrics.signals[firing.signal] += 1
         for measure in outputs.measures:
             key = measure.subject
-            send(topics.signals, topics.of(key), key.encode(), signal_json(measure, detected_at, config))
+            add((topics.signals, topics.of(key), key.encode(), signal_json(measure, detected_at, config)))
         for alert in outputs.alerts:
             key = alert.workspace_id
-            send(topics.alerts, topics.of(key), key.encode(), alert_json(alert, detected_at, config))
+            add((topics.alerts, topics.of(key), key.encode(), alert_json(alert, detected_at, config)))
             metrics.alerts[alert.signal] += 1
             if self._is_wall and alert.status is AlertStatus.OPEN:
                 metrics.alert_waits.observe((detected_at - alert.sent_at) / 1_000)
@@ -333,7 +348,7 @@ class River:
             if not verdict.is_final:
                 continue
             key = verdict.subject
-            send(topics.verdicts, topics.of(key), key.encode(), verdict_json(verdict))
+            add((topics.verdicts, topics.of(key), key.encode(), verdict_json(verdict)))
         for failure in outputs.errors:
             metrics.rule_errors[failure.rule] += 1
             log.error("rule.failed", rule=failure.rule, error=failure.error)
