@@ -7,7 +7,7 @@ state read-only and say what they found, and the engine records it. The caller s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -47,7 +47,7 @@ from signals.workspace import NO_CHANGE, Change, WorkspaceState, apply_fact
 from signals.workspace_measures import measure_workspace
 
 _OBSERVED, _CARRIED, _IMPORTED = FactKind.OBSERVED, FactKind.CARRIED, FactKind.IMPORTED
-_ASKING = frozenset({FactKind.MOVED, FactKind.ENTERED})
+ASKING = frozenset({FactKind.MOVED, FactKind.ENTERED})
 _GATED, _CORE, _GROUP = Role.FEATURE_GATED, Role.CORE, EventType.GROUP
 _POWER_USER = "power_user"
 R = TypeVar("R")
@@ -190,6 +190,7 @@ def step_workspaces(  # noqa: C901, PLR0912, PLR0915 - a call less per fact
     positions: Sequence[int],
     partition: int,
     engine: Engine,
+    tell: Callable[[News[WorkspaceRecord]], None] | None = None,
 ) -> Stepped[WorkspaceRecord]:
     """
     Apply records of `plg.workspace-facts` that stand one after the other.
@@ -200,6 +201,8 @@ def step_workspaces(  # noqa: C901, PLR0912, PLR0915 - a call less per fact
         positions: Where each of them stands in the partition (`codec.position_in_log`).
         partition: Its number: with the position it makes the coordinates of answers to other workspaces.
         engine: The rules in force; at a tick, which is the only record then, those from it on (`Fence.config_at`).
+        tell: Told of what a record put out besides facts while the states are as the record left them; without it all
+            is told at the end.
 
     Returns:
         Signals of workspace scope, verdicts and alerts, and facts for other workspaces.
@@ -210,6 +213,7 @@ def step_workspaces(  # noqa: C901, PLR0912, PLR0915 - a call less per fact
     fence, states, dirty, schedule = shard.fence, shard.states, shard.dirty, shard.schedule
     facts: list[Fact | Pulse] = []
     news: list[News[WorkspaceRecord]] = []
+    tell = news.append if tell is None else tell
     out = Outputs()
     position = -1
     # The partition of the users that the records at hand are from, which is mostly that of all, and what it is known to
@@ -223,7 +227,7 @@ def step_workspaces(  # noqa: C901, PLR0912, PLR0915 - a call less per fact
                     fence.origins[newest.origin] = newest.coordinate
                 number, newest = -1, None
                 _tick_workspaces(shard, record, position, engine, out)
-                out = _collected(record, out, facts, news)
+                out = _collected(record, out, facts, tell)
                 continue
             key = record.workspace_id
             held = states.get(key)  # type: ignore[arg-type]  # of None there is none
@@ -246,7 +250,7 @@ def step_workspaces(  # noqa: C901, PLR0912, PLR0915 - a call less per fact
             else:
                 is_new = fence.admit(record.origin, record.coordinate)
             if not is_new or (workspace is not None and position <= workspace.at):
-                news.append(News(record, Outputs(notes=[Note.REPEATED])))
+                tell(News(record, Outputs(notes=[Note.REPEATED])))
                 continue
             if key is None:
                 _mute_everywhere(fence, record)
@@ -258,20 +262,20 @@ def step_workspaces(  # noqa: C901, PLR0912, PLR0915 - a call less per fact
                 if change is None:
                     place = Place(partition, position)
                     _apply_to_workspace(workspace, record.as_fact(), place, fence.muted, engine, out)
-                    out = _collected(record, out, facts, news)
+                    out = _collected(record, out, facts, tell)
                 elif change is not NO_CHANGE:
                     asked = engine.for_pulse(record)
                     judge_workspace(workspace, record, asked, change, engine, out)
                     if out.signals or out.errors:
                         if out.signals:
                             _follow_pulse(workspace, record, fence.muted, engine, out)
-                        out = _collected(record, out, facts, news)
+                        out = _collected(record, out, facts, tell)
             elif isinstance(record, Fact):
                 _apply_to_workspace(workspace, record, Place(partition, position), fence.muted, engine, out)
-                out = _collected(record, out, facts, news)
+                out = _collected(record, out, facts, tell)
             else:
                 _obey(Case(key, workspace, record.time, record.time, engine, out, fence.muted), record)
-                out = _collected(record, out, facts, news)
+                out = _collected(record, out, facts, tell)
             # As `shard.touch`.
             workspace.at = position
             if workspace is not held:
@@ -310,14 +314,16 @@ def _collect(record: R, out: Outputs, facts: list[Fact | Pulse], news: list[News
         news.append(News(record, out))
 
 
-def _collected(record: R, out: Outputs, facts: list[Fact | Pulse], news: list[News[R]]) -> Outputs:
+def _collected(
+    record: WorkspaceRecord, out: Outputs, facts: list[Fact | Pulse], tell: Callable[[News[WorkspaceRecord]], None]
+) -> Outputs:
     """Take what a record put out from `out`, and return an empty one: mostly the same, for most put out nothing."""
     if out.facts:
         facts.extend(out.facts)
         out.facts = []
     if not out.has_news:
         return out
-    news.append(News(record, out))
+    tell(News(record, out))
     return Outputs()
 
 
@@ -583,7 +589,7 @@ def _apply_to_workspace(  # noqa: C901, PLR0912, PLR0915 - flat: a case is made 
             move_workspace_clock(case, fact.time - 1)
             _bound(case)
             fired_before = len(out.signals)
-    elif kind in _ASKING:
+    elif kind in ASKING:
         apply_fact(workspace, fact, engine.watched, engine.terms, engine.workspace_timers)
         policy.answer(_case(workspace, fact, muted, engine, out), fact, place.partition, place.position)
         return

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from signals.codec import decode_workspace_state, encode_state
 from signals.compiled import Engine
 from signals.config import Clock, Config
-from signals.engine import WorkspaceRecord, step_workspaces
-from signals.facts import Outputs
+from signals.engine import ASKING, News, WorkspaceRecord, step_workspaces
+from signals.facts import Fact, Outputs, Pulse
 from signals.rule import Scope
 from signals.scoring import Score
 from signals.selling import Alerts, Policy, Route
@@ -49,24 +50,60 @@ class Lane:
         self._on_outputs = on_outputs
         self._on_record = on_record
         self._position = 0
-        self._has_news = False
+        # Of the records at hand: what is still to be shown, the number of the one shown last, and the newest times.
+        self._told: deque[tuple[int, Outputs]] = deque()
+        self._shown: int | None = None
+        self._moments: Sequence[int] = ()
 
-    def hear(self, told: Outputs) -> None:
-        """Show what the user step put out for the record whose facts come next."""
-        self._has_news = True
-        self._on_outputs(told)
+    def take(
+        self,
+        records: Sequence[WorkspaceRecord],
+        told: Sequence[tuple[int, Outputs]],
+        number_of: Callable[[WorkspaceRecord], int],
+        moments: Sequence[int],
+    ) -> None:
+        """
+        Apply what some records of the input brought about, and show what comes of it record by record.
 
-    def take(self, records: Sequence[WorkspaceRecord], now: int) -> None:
-        """Apply what one record brought about; what a workspace answers to another one comes last, as it does live."""
-        while records:
-            begin = self._position
-            self._position = end = begin + len(records)
-            records, news = step_workspaces(self.shard, records, range(begin, end), 0, self.engine)
-            for _, out in news:
-                self.hear(out)
-        if self._has_news:
-            self._has_news = False
-            self._on_record(now)
+        What a workspace answers to another one comes behind what the same record brought about, as it does live.
+
+        Args:
+            records: Facts, or a tick.
+            told: What the user step put out beside them, by the number of the record.
+            number_of: The number of the record that brought one of `records` about, from 0 and rising.
+            moments: The newest times after each record.
+        """
+        self._told, self._moments = deque(told), moments
+        for some in _asking_last(records):
+            answers = self._apply(some, lambda news: self._reach(number_of(news.record), news.out))
+            number = number_of(some[-1])
+            while answers:
+                answers = self._apply(answers, lambda news, number=number: self._reach(number, news.out))  # type: ignore[misc]  # mypy does not infer lambdas with defaults
+        self._reach(len(moments), None)
+
+    def _apply(
+        self, records: Sequence[WorkspaceRecord], tell: Callable[[News[WorkspaceRecord]], None]
+    ) -> list[Fact | Pulse]:
+        begin = self._position
+        self._position = end = begin + len(records)
+        return step_workspaces(self.shard, records, range(begin, end), 0, self.engine, tell).facts
+
+    def _reach(self, number: int, out: Outputs | None) -> None:
+        """Show what there was up to a record, and something of that record itself."""
+        while self._told and self._told[0][0] <= number:
+            earlier, heard = self._told.popleft()
+            self._show(earlier, heard)
+        if out is not None:
+            self._show(number, out)
+        elif self._shown is not None:
+            self._on_record(self._moments[self._shown])
+            self._shown = None
+
+    def _show(self, number: int, out: Outputs) -> None:
+        if self._shown is not None and self._shown != number:
+            self._on_record(self._moments[self._shown])
+        self._shown = number
+        self._on_outputs(out)
 
     def workspaces(self) -> Iterable[tuple[str, WorkspaceState]]:
         """Every workspace as it is now; none of them is kept decoded by that."""
@@ -77,6 +114,17 @@ class Lane:
         workspace = self.shard.get(workspace_id)
         plan = workspace.billing.plan if workspace is not None else None
         return plan is not None and self.engine.terms.is_paying(plan.name)
+
+
+def _asking_last(records: Sequence[WorkspaceRecord]) -> Iterator[Sequence[WorkspaceRecord]]:
+    """Cut records behind each that another workspace is asked by: what it answers comes before the next record."""
+    begin = 0
+    for end, record in enumerate(records, 1):
+        if type(record) is Fact and record.kind in ASKING:
+            yield records[begin:end]
+            begin = end
+    if begin < len(records):
+        yield records[begin:]
 
 
 def grouped(lanes: Sequence[Lane], part: Callable[[Lane], Config]) -> list[list[Lane]]:

@@ -9,17 +9,17 @@ costs much less than eight backtests.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 
 from signals.codec import decode_user_state, encode_state
 from signals.compiled import Engine
 from signals.config import Config
-from signals.engine import UserRecord, WorkspaceRecord, step_users
+from signals.engine import Stepped, UserRecord, WorkspaceRecord, step_users
 from signals.errors import BadRecord
 from signals.event import Event, Source, Tick
-from signals.facts import Fact, Note, Outputs, Pulse
+from signals.facts import Note, Outputs
 from signals.formats.segment import SegmentDecoder
-from signals.imported import Imported, ImportedWorkspace
+from signals.imported import Imported, ImportedMember, ImportedWorkspace
 from signals.lanes import Lane, grouped, reading_part, user_part
 from signals.moments import EARLIEST_MS
 from signals.shard import Shard
@@ -37,8 +37,6 @@ _DUPLICATE = Note.DUPLICATE
 # As what they are read from, the records of an import.
 _IMPORT = "import"
 _Record = tuple[bytes | None, Source, int | None]
-# The record's number in its batch, the facts of it, and what else was put out, if anything.
-_Told = tuple[int, Sequence[Fact | Pulse | Tick], Outputs | None]
 
 
 class _Users:
@@ -50,21 +48,23 @@ class _Users:
         self.lanes = lanes
         self.notes: Counter[str] = Counter()
 
-    def step(self, record: UserRecord, position: int) -> tuple[list[Fact | Pulse], Outputs | None]:
-        """Apply a record; what it put out: the facts, and the rest if there is any."""
-        facts, news = step_users(self.shard, (record,), (position,), 0, self.engine)
-        if not news:
-            return facts, None
-        self.notes.update([note.value for note in news[0].out.notes])
-        return facts, news[0].out
+    def step(self, records: Sequence[UserRecord], positions: Sequence[int]) -> Stepped[UserRecord]:
+        """Apply records, and count what was noted of them."""
+        stepped = step_users(self.shard, records, positions, 0, self.engine)
+        for _, out in stepped.news:
+            self.notes.update([note.value for note in out.notes])
+        return stepped
 
-    def pass_on(self, told: Iterable[_Told], moments: Sequence[int]) -> None:
-        """Give every lane what the step has put out, record by record; `moments` are the newest times after each."""
+    def pass_on(
+        self,
+        facts: Sequence[WorkspaceRecord],
+        told: Sequence[tuple[int, Outputs]],
+        number_of: Callable[[WorkspaceRecord], int],
+        moments: Sequence[int],
+    ) -> None:
+        """Give every lane what the step has put out; the arguments are those of `Lane.take`."""
         for lane in self.lanes:
-            for number, facts, heard in told:
-                if heard is not None:
-                    lane.hear(heard)
-                lane.take(facts, moments[number])
+            lane.take(facts, told, number_of, moments)
 
 
 class _Reading:
@@ -80,37 +80,56 @@ class _Reading:
     def work(self, batch: Sequence[_Record], position: int) -> None:
         """Apply records, the first of which has a position: all of them step by step, which computers like better."""
         events = self._decoded(batch)
-        moments, newest = [0] * len(events), self.newest
+        if not any(event is not None and event.time == _UNTIMED for event in events):
+            self._apply(*_there(events, position))
+            return
+        for number, read in enumerate(events):
+            event = read
+            if event is not None and event.time == _UNTIMED:
+                # Most probably it names no time: that is the newest so far, which those before it may have moved.
+                value, source, record_time = batch[number]
+                event = self._dated(value, source, record_time)
+            self._apply(*_there([event], position + number))
+
+    def _apply(self, events: Sequence[Event], positions: Sequence[int]) -> None:
+        numbers = {position: number for number, position in enumerate(positions)}
+
+        def number_of(record: WorkspaceRecord) -> int:
+            # Every fact of an event stands at its place.
+            return numbers[record.offset]  # type: ignore[union-attr]
+
+        moments: list[int] = []
         for users in self.users:
-            is_first = users is self.users[0]
-            told: list[_Told] = []
-            for number, read in enumerate(events):
-                event = read
-                if event is not None and is_first and event.time == _UNTIMED:
-                    # Most probably it names no time: that is now the newest so far.
-                    value, source, record_time = batch[number]
-                    event = events[number] = self._dated(value, source, record_time)
-                if event is None:
-                    continue
-                facts, out = users.step(event, position + number)
-                if is_first:
-                    if (newest is None or event.time > newest) and (out is None or _DUPLICATE not in out.notes):
-                        self.started = event.time if newest is None else self.started
-                        newest = self.newest = event.time
-                    moments[number] = newest or 0
-                if facts or out is not None:
-                    told.append((number, facts, out))
-            users.pass_on(told, moments)
+            facts, news = users.step(events, positions)
+            if users is self.users[0]:
+                moments = self._moments(events, {id(event) for event, out in news if _DUPLICATE in out.notes})
+            told: list[tuple[int, Outputs]] = []
+            if news:
+                number_of_event = {id(event): number for number, event in enumerate(events)}
+                told = [(number_of_event[id(event)], out) for event, out in news]
+            users.pass_on(facts, told, number_of, moments)
+
+    def _moments(self, events: Sequence[Event], duplicates: Container[int]) -> list[int]:
+        """The newest time after each event; that of a duplicate does not count."""
+        moments, newest = [], self.newest
+        for event in events:
+            if (newest is None or event.time > newest) and id(event) not in duplicates:
+                self.started = event.time if newest is None else self.started
+                newest = event.time
+            moments.append(newest or 0)
+        self.newest = newest
+        return moments
 
     def finish(self, until: int | None, position: int) -> None:
         """Let time pass up to `until`."""
         time = self.newest if until is None else until
         if time is None:
             return
-        now = self.newest or 0
+        moments = [self.newest or 0, self.newest or time]
         for users in self.users:
-            facts, out = users.step(Tick(time), position)
-            users.pass_on([(0, facts, out), (1, [Tick(time)], None)], [now, self.newest or time])
+            facts, news = users.step((Tick(time),), (position,))
+            users.pass_on(facts, [(0, out) for _, out in news], lambda _: 0, moments)
+            users.pass_on([Tick(time)], (), lambda _: 1, moments)
 
     def _decoded(self, batch: Sequence[_Record]) -> list[Event | None]:
         events: list[Event | None] = []
@@ -129,6 +148,12 @@ class _Reading:
         except BadRecord as error:
             self.dead_letters[error.reason] += 1
             return None
+
+
+def _there(events: Iterable[Event | None], position: int) -> tuple[list[Event], list[int]]:
+    """Those that are events, with their positions; the first of all has the one given."""
+    there = [(event, number) for number, event in enumerate(events, position) if event is not None]
+    return [event for event, _ in there], [number for _, number in there]
 
 
 class OnePass:
@@ -180,13 +205,12 @@ class OnePass:
         self._imported += 1
         for reading in self._readings:
             for users in reading.users:
-                records: Sequence[WorkspaceRecord]
-                if type(record) is ImportedWorkspace:
-                    records = (record,)
-                else:
-                    records, _out = users.step(record, self.records + self._imported)
-                for lane in users.lanes:
-                    lane.take(records, reading.newest or 0)
+                records: Sequence[WorkspaceRecord] = (record,) if type(record) is ImportedWorkspace else ()
+                told: list[tuple[int, Outputs]] = []
+                if type(record) is ImportedMember:
+                    records, news = users.step((record,), (self.records + self._imported,))
+                    told = [(0, out) for _, out in news]
+                users.pass_on(records, told, lambda _: 0, [reading.newest or 0])
 
     def finish(self, until: int | None = None) -> None:
         """End with one tick, at `until` (Unix milliseconds) or the newest event time."""
