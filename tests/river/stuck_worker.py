@@ -26,7 +26,7 @@ async def _waits(*_: Any) -> None:
 
 def _sticks(what: str) -> None:
     if what == "step":
-        agents.step_user = _blocks
+        agents.step_users = _blocks
     elif what == "agent":
         agents.River._in_one_go = _waits  # type: ignore[method-assign]
     elif what == "start":
