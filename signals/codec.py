@@ -87,7 +87,13 @@ def encode(parts: Sequence[msgspec.Struct]) -> bytes:
 
 def encode_state(state: UserState | WorkspaceState) -> bytes:
     """Write a state for its changelog."""
-    return _msgpack.encode(state)
+    if type(state) is not WorkspaceState or not state.size:
+        return _msgpack.encode(state)
+    # A memo, which depends on the order in which partitions met.
+    size, state.size = state.size, 0
+    encoded = _msgpack.encode(state)
+    state.size = size
+    return encoded
 
 
 def decode_user_state(encoded: bytes) -> UserState:

@@ -177,7 +177,7 @@ class WorkspaceState(FiredState, omit_defaults=True, forbid_unknown_fields=True,
     # The time of the newest import that speaks of it.
     imported_at: int | None = None
 
-    # At most so many bytes long when it was last looked at (signals/bounds.py); 0 if that is not known.
+    # At most so many bytes long (signals/bounds.py), 0 if that is not known; not stored, and nothing depends on it.
     size: int = 0
 
     @property

@@ -68,10 +68,11 @@ def send_import(
                     producer.poll(0.1)
             producer.poll(0)
         producer.flush(ACK_S + 5.0)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemError) as error:
+        # An interrupt that falls into `answered` is lost on its way through the client, which raises the other one.
         producer.purge(in_flight=False)
         producer.flush(5.0)
-        raise
+        raise KeyboardInterrupt from error
     if sent < total:
         because = failures[0] if failures else "no answer"
         raise ImportNotSent(

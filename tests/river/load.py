@@ -35,6 +35,7 @@ class Load(threading.Thread):
         super().__init__(name="load", daemon=True)
         self.replay = _SteadyReplay(made.config, made.settings)
         self.injected: Counter[bytes] = Counter()
+        self._bad = b""
         self.hurry, self.enough = threading.Event(), threading.Event()
         self._lines, self._rate = lines, rate
         self._error: Exception | None = None
@@ -69,6 +70,8 @@ class Load(threading.Thread):
             self.hurry.wait(max(0.0, number / self._rate - (time.monotonic() - started)))
             if self.enough.is_set():
                 return
+            if line is self._bad:
+                self.injected[line] += 1
             yield line
 
     def _mixed(self) -> Iterator[bytes]:
@@ -76,9 +79,8 @@ class Load(threading.Thread):
             if number % EVERY_CANARY == 0:
                 yield _canary(number, self.replay.report.newest_time)
             if number % EVERY_BAD == EVERY_BAD - 1:
-                bad = bad_record(number)
-                self.injected[bad] += 1
-                yield bad
+                self._bad = bad_record(number)
+                yield self._bad
             yield line
 
 

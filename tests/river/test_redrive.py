@@ -95,7 +95,8 @@ def _check_user_states(made: River, lines: list[bytes]) -> int:
         backtest.feed(line)
     stored = changelog_states(reading(made), made.topics.users_changelog)
     seen = {key: decode_user_state(value[16:]) for (_, key), value in stored.items() if key != _FENCE}
-    expected = dict(backtest._users.items(backtest._users))
+    users = backtest._pass._readings[0].users[0].shard
+    expected = dict(users.items(users))
     assert seen.keys() == {_to_key(key) for key in expected}
     for key, state in expected.items():
         live = seen[_to_key(key)]

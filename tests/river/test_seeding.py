@@ -166,7 +166,7 @@ def test_an_import_that_was_interrupted_is_made_whole_by_the_same_command(
     tmp_path: Path, kafka: KafkaServer, prefix: str
 ) -> None:
     with river(tmp_path, kafka.address, prefix) as made:
-        rows = "".join(f"acme-{number},u{number}\n" for number in range(30_000))
+        rows = "".join(f"acme-{number},u{number}\n" for number in range(100_000))
         file = written(made, "import.csv", f"workspace,user\n{rows}")
 
         ran = interrupted(made, "import", str(file), when=lambda: bool(made.read(made.topics.commands)))
@@ -176,4 +176,4 @@ def test_an_import_that_was_interrupted_is_made_whole_by_the_same_command(
         assert "Traceback" not in ran.stderr, ran.stderr
         assert again.returncode == 0, again.stderr
         sent = {message.value() for message in made.read(made.topics.commands)}
-        assert len(sent) == 60_000
+        assert len(sent) == 200_000
