@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from signals.config import Config
 from streams.settings import Settings
@@ -27,7 +28,9 @@ class LagReader:
     def __init__(self, config: Config, settings: Settings) -> None:
         topics = Topics(config.prefix, config.topics.partitions)
         self._timeout_s = settings.connect_timeout_s
-        self._consumer = Consumer({**settings.kafka_options, "group.id": config.prefix, "enable.auto.commit": False})
+        self._options = settings.kafka_options
+        self._consumer = Consumer({**self._options, "group.id": config.prefix, "enable.auto.commit": False})
+        self._admin = AdminClient(self._options)
         sources = source_topics(config, settings)
         self._inputs = [*topics.ingested(sources), topics.user_events, topics.workspace_facts]
         self._sources = set(sources)
@@ -52,10 +55,18 @@ class LagReader:
         read = {}
         for topic in self._inputs:
             partitions = self._consumer.list_topics(topic, timeout=self._timeout_s).topics[topic].partitions
-            places = self._consumer.committed(
-                [TopicPartition(topic, partition) for partition in partitions], timeout=self._timeout_s
-            )
-            done = sum(max(place.offset, 0) for place in places)
-            ends = sum(self._consumer.get_watermark_offsets(place, timeout=self._timeout_s)[1] for place in places)
-            read[topic] = (done, ends)
+            places = [TopicPartition(topic, partition) for partition in partitions]
+            committed = self._consumer.committed(places, timeout=self._timeout_s)
+            read[topic] = (sum(max(place.offset, 0) for place in committed), self._end(places))
         return read
+
+    def _end(self, places: list[TopicPartition]) -> int:
+        """The sum of the partitions' ends, asked for at once: one by one it keeps a broker at work that has others."""
+        latest = dict.fromkeys(places, OffsetSpec.latest())
+        try:
+            answers = self._admin.list_offsets(latest, request_timeout=self._timeout_s).values()
+            return sum(answer.result(self._timeout_s).offset for answer in answers)
+        except KafkaException:
+            # This client may remember for ever that a topic made a moment ago had no leader yet.
+            self._admin = AdminClient(self._options)
+            return sum(self._consumer.get_watermark_offsets(place, timeout=self._timeout_s)[1] for place in places)
