@@ -16,7 +16,7 @@ from streams.outbox import Epoch
 # A worker is busy when it is at work on records for more than this part of an interval; it then lets so many of them
 # pass between two checkpoints.
 _BUSY = 0.6
-_BUSY_INTERVALS = 4
+_BUSY_INTERVALS = 8
 
 
 class Table(Protocol):

@@ -173,8 +173,8 @@ def test_a_worker_with_time_to_spare_checkpoints_at_each_interval() -> None:
     assert moments_of_checkpoints(0.5) == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
-def test_a_worker_that_is_busy_all_the_time_checkpoints_at_every_fourth() -> None:
-    assert moments_of_checkpoints(0.7) == [4, 8]
+def test_a_worker_that_is_busy_all_the_time_checkpoints_at_every_eighth() -> None:
+    assert moments_of_checkpoints(0.7, until=16.5) == [8, 16]
 
 
 def test_a_worker_that_is_idle_does_not_checkpoint() -> None:
