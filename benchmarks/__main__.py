@@ -21,7 +21,7 @@ from benchmarks.environments import PEERS, PeerMissing
 from benchmarks.job import Result
 from benchmarks.machine import Cores, ProgramFailed, busy, claim_cores, versions
 from benchmarks.report import RIVER, Report, Series
-from benchmarks.river import EVENTS, RiverBench, simulated_events
+from benchmarks.river import BACKLOG, RiverBench, simulated_events
 from signals.errors import PlgError
 from tests.docker_engine import ServerMissingError
 from tests.servers import KafkaServer, find_kafka
@@ -44,6 +44,9 @@ class _Step:
 @app.command()
 def bench(
     events: Annotated[int, typer.Option(min=1, help="Events of the reference job; the slowest get fewer.")] = 400_000,
+    river_events: Annotated[
+        int, typer.Option(min=1, help="Simulated events of 60 days for the river and the backtest.")
+    ] = BACKLOG,
     rounds: Annotated[int, typer.Option(min=1, help="How often each program runs; the median counts.")] = 5,
     only: Annotated[
         list[str] | None, typer.Option(help=f"Only this one, may be repeated: {', '.join(_NAMES)}.")
@@ -62,7 +65,7 @@ def bench(
     # Being asked to end is like Ctrl-C: everything that was started is ended first.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        report = _measure(chosen, events, rounds)
+        report = _measure(chosen, events, river_events, rounds)
     except KeyboardInterrupt:
         console.print("stopped; what was started is gone")
         raise typer.Exit(_INTERRUPTED) from None
@@ -76,7 +79,7 @@ def bench(
         json.write_bytes(msgspec.json.format(msgspec.json.encode(report.as_json())))
 
 
-def _measure(chosen: list[str], events: int, rounds: int) -> Report:
+def _measure(chosen: list[str], events: int, river_events: int, rounds: int) -> Report:
     load = busy()
     cores = claim_cores()
     with contextlib.ExitStack() as running:
@@ -88,7 +91,7 @@ def _measure(chosen: list[str], events: int, rounds: int) -> Report:
             console.print(f"{name}: {fact}", soft_wrap=True)
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="plg-bench-")))
         with _shown(rounds) as show:
-            steps = _prepare(chosen, events, kafka, cores, folder, show)
+            steps = _prepare(chosen, events, river_events, kafka, cores, folder, show)
             report.series = [step.series for step in steps]
             for round_ in range(1, rounds + 1):
                 # A B A B: what disturbs the machine for a while disturbs each of them.
@@ -101,7 +104,13 @@ def _measure(chosen: list[str], events: int, rounds: int) -> Report:
 
 
 def _prepare(
-    chosen: list[str], events: int, kafka: KafkaServer, cores: Cores, folder: Path, show: Callable[[str, int], None]
+    chosen: list[str],
+    events: int,
+    river_events: int,
+    kafka: KafkaServer,
+    cores: Cores,
+    folder: Path,
+    show: Callable[[str, int], None],
 ) -> list[_Step]:
     """Fill the topics that the chosen ones read."""
     # Of this run alone: the broker may be somebody's who keeps what he has.
@@ -118,7 +127,7 @@ def _prepare(
         ]
     if set(chosen) & RIVER.keys():
         show("events of 60 simulated days", 0)
-        river = RiverBench(kafka.address, prefix, simulated_events(min(events, EVENTS), folder), cores, folder)
+        river = RiverBench(kafka.address, prefix, simulated_events(river_events, folder), cores, folder)
         if "river" in chosen:
             river.fill()
             steps.append(_Step(Series("river", RIVER["river"]), river.run))

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -70,10 +71,15 @@ def busy() -> str | None:
     return f"load {waiting:.1f} on {os.cpu_count()} cores" if waiting > _FREE_LOAD else None
 
 
+def _profile() -> str:
+    """How the interpreter was built: as distributions and images do it, or without."""
+    return "with" if "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "") else "without"
+
+
 def versions(kafka: str) -> dict[str, str]:
     """What the numbers depend on beside the machine."""
     return {
-        "python": platform.python_version(),
+        "python": f"{platform.python_version()}, {_profile()} profile-guided optimisation",
         "faust-streaming": version("faust-streaming"),
         "aiokafka": version("aiokafka"),
         "confluent-kafka": version("confluent-kafka"),
