@@ -114,14 +114,14 @@ def step_users(  # noqa: C901, PLR0912, PLR0915 - a call less per event
     position = -1
     # The origin of the records at hand, which is mostly that of all: its fence is moved when another one's turn comes.
     topic, number, last = "", -1, -1
+    out = Outputs()
     try:
         for position, record in zip(positions, records, strict=True):
             if type(record) is not Event:
                 _move_fence(fence, topic, number, last)
                 number = -1
-                out = Outputs()
                 _step_user_without_event(shard, record, Place(partition, position), engine, out)
-                _collect(record, out, facts, news)
+                out = _collected(record, out, facts, news.append)
                 continue
             source, user_id = record.source, record.user_id
             if source.partition != number or source.topic != topic:
@@ -139,6 +139,7 @@ def step_users(  # noqa: C901, PLR0912, PLR0915 - a call less per event
                 user = UserState()
             elif position <= user.at:
                 is_new = False
+            due = user.due
             if not is_new:
                 news.append(News(record, Outputs(notes=[Note.REPEATED])))
                 continue
@@ -146,25 +147,23 @@ def step_users(  # noqa: C901, PLR0912, PLR0915 - a call less per event
                 news.append(News(record, Outputs(notes=[Note.DUPLICATE])))
                 continue
             if user_id is not None:
-                due = user.due
                 if due is None or due >= record.time:
                     usual = take_usual_event(user, record, partition, position, engine)
                     if usual is not None:
                         facts.append(usual)
                     else:
-                        out = Outputs()
                         _apply_to_user(user, record, Place(partition, position), engine, out)
-                        _collect(record, out, facts, news)
+                        out = _collected(record, out, facts, news.append)
                 else:
                     # An event moves its user's clock first; one exactly at the due time comes before the timer.
-                    out, place = Outputs(), Place(partition, position)
+                    place = Place(partition, position)
                     move_user_clock(user_id, user, record.time - 1, record.ingested_at, place, "", engine, out)
                     usual = take_usual_event(user, record, partition, position, engine)
                     if usual is not None:
                         out.facts.append(usual)
                     else:
                         _apply_to_user(user, record, place, engine, out)
-                    _collect(record, out, facts, news)
+                    out = _collected(record, out, facts, news.append)
             elif record.workspace_id is not None:
                 # Nobody's event, often of a billing back end.
                 fact = passed_through(record, record.workspace_id, partition, position)
@@ -176,7 +175,7 @@ def step_users(  # noqa: C901, PLR0912, PLR0915 - a call less per event
             if user is not held:
                 states[key] = user
             dirty.add(key)
-            if user.due is not None:
+            if user.due != due and user.due is not None:
                 schedule(key, user.due)
     except Exception as error:
         raise StepError(position) from error
@@ -257,6 +256,7 @@ def step_workspaces(  # noqa: C901, PLR0912, PLR0915 - a call less per fact
                 continue
             if workspace is None:
                 workspace = WorkspaceState()
+            due = workspace.due
             if type(record) is Pulse:
                 change = take_pulse(workspace, record, engine)
                 if change is None:
@@ -281,7 +281,7 @@ def step_workspaces(  # noqa: C901, PLR0912, PLR0915 - a call less per fact
             if workspace is not held:
                 states[key] = workspace
             dirty.add(key)
-            if workspace.due is not None:
+            if workspace.due != due and workspace.due is not None:
                 schedule(key, workspace.due)
     except Exception as error:
         raise StepError(position) from error
@@ -308,15 +308,7 @@ def _in_one(stepped: Stepped[Any]) -> Outputs:
     return out
 
 
-def _collect(record: R, out: Outputs, facts: list[Fact | Pulse], news: list[News[R]]) -> None:
-    facts.extend(out.facts)
-    if out.has_news:
-        news.append(News(record, out))
-
-
-def _collected(
-    record: WorkspaceRecord, out: Outputs, facts: list[Fact | Pulse], tell: Callable[[News[WorkspaceRecord]], None]
-) -> Outputs:
+def _collected(record: R, out: Outputs, facts: list[Fact | Pulse], tell: Callable[[News[Any]], None]) -> Outputs:
     """Take what a record put out from `out`, and return an empty one: mostly the same, for most put out nothing."""
     if out.facts:
         facts.extend(out.facts)

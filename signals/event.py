@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Annotated, final
 
 import msgspec
 
 Scalar = str | int | float | bool
+# What nearly every record has of properties and traits: one for all, instead of two new maps a record.
+NOTHING: Mapping[str, Scalar] = MappingProxyType({})
 
 
 class Role(StrEnum):
@@ -123,8 +127,8 @@ class Event(msgspec.Struct, tag="event", tag_field="log", omit_defaults=True, gc
     anonymous_id: str | None = None
     workspace_id: str | None = None
     email: str | None = None
-    properties: dict[str, Scalar] = {}
-    traits: dict[str, Scalar] = {}
+    properties: Mapping[str, Scalar] = NOTHING
+    traits: Mapping[str, Scalar] = NOTHING
     flags: tuple[Flag, ...] = ()
     # Wall time at which ingest passed it on, Unix milliseconds; None in `clock: events`.
     ingested_at: int | None = None

@@ -8,6 +8,7 @@ Structs here and in the states are `gc=False`: they hold no cycles, and there ar
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum, StrEnum
 from functools import lru_cache
 from typing import final
@@ -15,7 +16,7 @@ from typing import final
 import msgspec
 
 from signals.domains import DomainKind
-from signals.event import EventType, Role, Scalar, Source
+from signals.event import NOTHING, EventType, Role, Scalar, Source
 from signals.rule import Evidence, Kind, Scope, Why
 from signals.shard import Coordinate
 
@@ -158,8 +159,8 @@ class Fact(msgspec.Struct, tag="fact", tag_field="log", omit_defaults=True, gc=F
     name: str | None = None
     roles: tuple[Role, ...] = ()
     matched: str | None = None
-    properties: dict[str, Scalar] = {}
-    traits: dict[str, Scalar] = {}
+    properties: Mapping[str, Scalar] = NOTHING
+    traits: Mapping[str, Scalar] = NOTHING
     day: int | None = None
     prev: int | None = None
     next: int | None = None

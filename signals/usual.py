@@ -33,10 +33,10 @@ COUNTED = Change()
 _NEVER = -(2**62)
 _NOTHING: Added = ()
 # Looking a member up in its enum costs more than the comparison.
-_TRACK, _PAGE, _ENTERPRISE = EventType.TRACK, EventType.PAGE, DomainKind.ENTERPRISE
+_TRACK, _PAGE, _IDENTIFY, _ENTERPRISE = EventType.TRACK, EventType.PAGE, EventType.IDENTIFY, DomainKind.ENTERPRISE
 
 
-def take_usual_event(  # noqa: C901, PLR0911, PLR0912 - flat: a call less per event
+def take_usual_event(  # noqa: C901, PLR0911, PLR0912, PLR0915 - flat: a call less per event
     user: UserState, event: Event, partition: int, position: int, engine: Engine
 ) -> Pulse | None:
     """
@@ -46,8 +46,12 @@ def take_usual_event(  # noqa: C901, PLR0911, PLR0912 - flat: a call less per ev
         What its workspace is told; None if the event is not usual, and then nothing has been changed.
     """
     workspace, kind, time, roles = event.workspace_id, event.type, event.time, event.roles
-    if workspace is None or event.customs or event.email is not None or not (kind is _TRACK or kind is _PAGE):
+    if event.customs or not (kind is _TRACK or kind is _PAGE or kind is _IDENTIFY):
         return None
+    if workspace is None or event.email is not None:
+        workspace = _place_of(user, event, engine)
+        if workspace is None:
+            return None
     is_core = False
     if roles:
         # Who has activated does so no more.
@@ -116,6 +120,17 @@ def take_usual_event(  # noqa: C901, PLR0911, PLR0912 - flat: a call less per ev
     elif core:
         pulse.user_id, pulse.core = event.user_id, core
     return pulse
+
+
+def _place_of(user: UserState, event: Event, engine: Engine) -> str | None:
+    """Where an event counts that names no workspace, or an address; None if that is not plain, or the address news."""
+    if event.email is not None:
+        address = engine.address(event.email)
+        if address.domain != user.domain or address.is_internal:
+            return None
+    if event.workspace_id is None and len(user.workspaces) == 1:
+        return next(iter(user.workspaces))
+    return event.workspace_id
 
 
 def take_pulse(workspace: WorkspaceState, pulse: Pulse, engine: Engine) -> Change | None:

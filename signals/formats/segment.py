@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from signals.config import Clock
 from signals.errors import BadRecord
-from signals.event import Event, EventType, Flag, Reason, Role, Scalar, Source
+from signals.event import NOTHING, Event, EventType, Flag, Reason, Role, Scalar, Source
 from signals.formats.meanings import Meanings
 from signals.formats.parsing import JsonObject, parse_object
 from signals.formats.usual import UsualRecords
@@ -117,7 +117,7 @@ class SegmentDecoder:
         if meaning.matched is not None:
             self._mean(event, meaning, record.get("properties"))
         elif kind is _GROUP:
-            event.traits = self._kept(record.get("traits"), GROUP_TRAITS)
+            event.traits = self._kept(record.get("traits"), GROUP_TRAITS) or NOTHING
         return event
 
     def _mean(self, event: Event, meaning: Meaning, properties: object) -> None:
@@ -126,7 +126,7 @@ class SegmentDecoder:
         if meaning.customs:
             event.customs = meaning.customs
         if meaning.reads:
-            event.properties = self._kept(properties, meaning.reads)
+            event.properties = self._kept(properties, meaning.reads) or NOTHING
 
     def received_at(self, value: bytes) -> int | None:
         """

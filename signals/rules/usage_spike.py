@@ -53,8 +53,12 @@ class UsageSpike(WorkspaceRule):
         if volume is None:
             return None
         # Said no in nearly every case, so without a call: too few events, or not enough more than usual.
-        events, usual = sum(volume.counts[-WEEK:]), sum(volume.counts[-COMPARED_DAYS:-WEEK])
-        if events < params.min_events or usual == 0 or events / (usual / 4) < params.ratio:
+        counts = volume.counts
+        events = sum(counts[-WEEK:])
+        if events < params.min_events or len(counts) <= WEEK:
+            return None
+        usual = sum(counts[-COMPARED_DAYS:-WEEK])
+        if usual == 0 or events / (usual / 4) < params.ratio:
             return None
         # The newest day is under way; what it has so far counts, for more can only raise it.
         end = volume.newest

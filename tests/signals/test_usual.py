@@ -76,6 +76,12 @@ def _busy(history: list[Event]) -> list[Event]:
             busy += [event(made.user_id, made.workspace_id, on=made.time + n * 1_000) for n in (1, -1)]
             core = [event(made.user_id, made.workspace_id, on=made.time + n, roles=[Role.CORE]) for n in (0, 1, 2, 5)]
             busy += core if len(busy) % 3 else []
+            seen = [event(made.user_id, on=made.time + 6), event(made.user_id, on=made.time + 7, kind=EventType.PAGE)]
+            busy += seen if len(busy) % 2 else []
+            for number, workspace in enumerate((None, made.workspace_id)):
+                known = event(made.user_id, workspace, on=made.time + 8 + number, kind=EventType.IDENTIFY)
+                known.email = made.email if len(busy) % 4 else "ann@acme.example"
+                busy.append(known)
     for offset, made in enumerate(busy):
         made.source = Source("events", 0, offset)
     return busy
