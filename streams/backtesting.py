@@ -104,7 +104,6 @@ def backtest(plan: Plan, records: Records, out: Path | None = None, seed: Seed |
     Raises:
         PlgError: The records cannot be read, or the signals cannot be written.
     """
-    began = time.monotonic(), time.process_time()
     with writing(out) as write:
         book = None if write is None else _Book(write, plan.config.hash)
         own, old, others = _lanes(plan, book)
@@ -112,6 +111,7 @@ def backtest(plan: Plan, records: Records, out: Path | None = None, seed: Seed |
         run = OnePass([each.lane for each in everybody])
         if seed is not None:
             seed.plant(run)
+        began = time.monotonic(), time.process_time()
         feed = run.feed
         for value, source, record_time in records:
             feed(value, source, record_time)

@@ -215,6 +215,7 @@ def _seed(file: Path, config: Config, at: str) -> Seed:
 
 def _run(plan: Plan, files: list[Path], out: Path | None, since: str, seed: Seed | None) -> BacktestReport:
     from streams.backtest_input import file_records, topic_records
+    from streams.backtest_seed import in_bytes
     from streams.backtesting import backtest, read_moment
 
     # A backtest holds millions of objects that live to its end: as in a worker (streams/worker.py), whose imports are
@@ -222,10 +223,14 @@ def _run(plan: Plan, files: list[Path], out: Path | None, since: str, seed: Seed
     gc.freeze()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 20, 20)
     if files:
-        with bytes_progress(files) as advance:
+        with bytes_progress([*files, *([seed.path] if seed is not None else [])]) as advance:
+            if seed is not None:
+                seed.on_record = in_bytes(seed.path, advance)
             return backtest(plan, file_records(files, advance), out, seed)
     begin = read_moment("--since", since, plan.config)
     with progress("reading") as tell:
+        if seed is not None:
+            seed.on_record = tell
         records = topic_records(plan.config, read_settings(), since=begin, until=plan.until, on_record=tell)
         return backtest(plan, records, out, seed)
 

@@ -15,7 +15,7 @@ from signals.event import Source
 from signals.moments import iso, parse_time
 from signals.replay import Backtest
 from streams.backtest_report import BacktestReport
-from streams.backtest_seed import Seed
+from streams.backtest_seed import Seed, in_bytes
 from streams.backtest_text import report_text
 from streams.backtesting import Plan, backtest
 from streams.cli import app
@@ -183,6 +183,19 @@ def test_an_import_alone_raises_nothing(tmp_path: Path, many: int) -> None:
     assert (report.records, report.run.fired, report.run.quality.alerts) == (0, 0, 0)
     assert report.seed is not None
     assert report.seed.members == many
+
+
+def test_a_bar_moves_by_the_bytes_of_the_file_once_however_many_read_it(tmp_path: Path) -> None:
+    file = written(tmp_path, "workspace,user\n" + "".join(f"w{number % 50},u{number}\n" for number in range(4_000)))
+    moved: list[int] = []
+    plan = planned(against="time_zone: Asia/Tokyo\n")
+    seed = Seed(file, plan.config, AT)
+    seed.on_record = in_bytes(file, moved.append)
+
+    run(plan, seed, [])
+
+    assert sum(moved) == file.stat().st_size
+    assert len(moved) == 5
 
 
 # -- the command
