@@ -37,11 +37,16 @@ class Suggestion(msgspec.Struct, frozen=True):
 
 
 class PathFound(msgspec.Struct, frozen=True):
-    """Where records carry something that the config's paths do not find."""
+    """
+    Where records carry something that the config's paths do not find.
+
+    `goes_first`: what a path of the config finds there is something else, so this one has to stand before it.
+    """
 
     field: str
     path: str
     share: Share
+    goes_first: bool = False
 
 
 class Delay(msgspec.Struct, frozen=True):

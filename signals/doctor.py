@@ -144,6 +144,9 @@ class Doctor:
     def _name(self, event: Event) -> None:
         self.tracks += 1
         self.mapped += bool(event.roles or event.customs)
+        for role in event.roles:
+            self.of_role[role] += 1
+            self.properties.setdefault(role, Counter()).update(event.properties.keys())
         name = event.name or ""
         named = self.names.get(name)
         if named is None:
@@ -154,9 +157,6 @@ class Doctor:
         named.count += 1
         if event.user_id is not None and len(named.users) < 100:  # noqa: PLR2004  # enough to tell many from few
             named.users.add(xxh3_64_intdigest(event.user_id.encode("utf-8", "surrogatepass")))
-        for role in event.roles:
-            self.of_role[role] += 1
-            self.properties.setdefault(role, Counter()).update(event.properties.keys())
 
     def _whom(self, event: Event, source: Source | None) -> None:
         having = self.having

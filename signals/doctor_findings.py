@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -22,7 +22,7 @@ from signals.doctor_needs import (
     funnel_capabilities,
 )
 from signals.doctor_shapes import USUAL_KEYS
-from signals.event import Role
+from signals.event import Reason, Role
 from signals.formats.meanings import READS
 from signals.moments import iso
 from signals.names import normal_name
@@ -39,6 +39,9 @@ _BAD, _HAVE, _WORSE = 0.01, 0.5, 0.05
 # An address stands on few events, and a user not on those of back ends.
 _ENOUGH = {"email": 0.005, "user_id": 0.3, "workspace_id": 0.3, "anonymous_id": 0.3}
 _READ_AS_SEGMENT = frozenset({"Segment", "RudderStack", "Jitsu", "Segment without a type"})
+_OF_REASON: Mapping[str, str] = {
+    Reason.NOT_AN_OBJECT: "each record is one JSON object; of a file with an array of them `jq -c '.[]'` makes lines"
+}
 # Names of infrastructure that is no use of the product.
 _NO_USE = frozenset({"pageviewed", "identify", "sessionstarted", "sessionended", "heartbeat"})
 
@@ -96,7 +99,12 @@ def put_together(doctor: Doctor) -> Diagnosis:
         funnel=funnel_capabilities(config, has),
         findings=(),
     )
-    findings = tuple(sorted(_findings(made, config), key=lambda one: one.severity == ADVICE))
+    findings = tuple(
+        sorted(
+            _findings(made, config, has_activated=doctor.of_role[Role.ACTIVATED] > 0),
+            key=lambda one: one.severity == ADVICE,
+        )
+    )
     return msgspec.structs.replace(made, findings=findings)
 
 
@@ -152,12 +160,18 @@ def _yaml(config: Config, suggestions: Sequence[Suggestion], paths: Sequence[Pat
         for path in paths:
             fields = (path.field, "group_workspace_id") if path.field == "workspace_id" else (path.field,)
             for field in fields:
-                yield f"  {field}: [{', '.join(map(yaml_text, (*getattr(config.identity, field), path.path)))}]"
+                known = getattr(config.identity, field)
+                listed = (path.path, *known) if path.goes_first else (*known, path.path)
+                yield f"  {field}: [{', '.join(map(yaml_text, listed))}]"
 
 
 def _paths(doctor: Doctor) -> Iterator[PathFound]:
     """Where things stand that the config's paths do not find, of records that it can hardly read."""
     sampled, identity = doctor.paths.records, doctor.config.identity
+    # Snowplow's `event` says what kind of event it is (struct, page_view), `event_name` which one.
+    named = doctor.paths.count("event_name", "event_name")
+    if doctor.formats["Snowplow"] >= _HAVE * sampled and named and identity.event_name[0] != "event_name":
+        yield PathFound("event_name", "event_name", Share(named, sampled), goes_first=True)
     for field in USUAL_KEYS:
         best = doctor.paths.best(field)
         if best is None or best[0] in getattr(identity, field):
@@ -209,7 +223,7 @@ def _needs_met(doctor: Doctor) -> set[str]:
     return has | {need for need, is_met in met.items() if is_met}
 
 
-def _findings(made: Diagnosis, config: Config) -> Iterator[Finding]:
+def _findings(made: Diagnosis, config: Config, *, has_activated: bool) -> Iterator[Finding]:
     if not made.records:
         yield Finding(PROBLEM, "no record came", "is it the right topic or file? Look longer with --for 10m")
         return
@@ -219,7 +233,7 @@ def _findings(made: Diagnosis, config: Config) -> Iterator[Finding]:
         yield Finding(
             PROBLEM,
             f"{percent(bad, made.records)} of the records can be no events, most of them {most}",
-            "docs/contract.md says what each reason means",
+            _OF_REASON.get(most, "docs/contract.md says what each reason means"),
         )
     strange = [name for name in made.formats if name not in _READ_AS_SEGMENT and not name.startswith("no ")]
     if strange and sum(made.formats[name] for name in strange) >= _HAVE * sum(made.formats.values()):
@@ -228,7 +242,7 @@ def _findings(made: Diagnosis, config: Config) -> Iterator[Finding]:
         return
     yield from _about_identity(made)
     yield from _about_order(made)
-    yield from _about_names(made, config)
+    yield from _about_names(made, config, has_activated=has_activated)
 
 
 def _about_format(name: str, made: Diagnosis) -> Finding:
@@ -285,7 +299,7 @@ def _about_order(made: Diagnosis) -> Iterator[Finding]:
         )
 
 
-def _about_names(made: Diagnosis, config: Config) -> Iterator[Finding]:
+def _about_names(made: Diagnosis, config: Config, *, has_activated: bool) -> Iterator[Finding]:
     if made.suggestions:
         count = len(made.suggestions)
         yield Finding(
@@ -295,7 +309,7 @@ def _about_names(made: Diagnosis, config: Config) -> Iterator[Finding]:
         )
     if not config.events.activated:
         yield Finding(PROBLEM, "events.activated names no event", "name the value moment: without it there is no gate")
-    elif not any(Role.ACTIVATED.value in one.roles for one in made.names):
+    elif not has_activated:
         yield Finding(
             ADVICE, "no event of role activated was seen", f"is it still called {config.events.activated[0]}?"
         )

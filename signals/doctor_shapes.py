@@ -20,7 +20,8 @@ MAX_PATHS = 500
 
 # The keys under which products carry what `identity` asks for, in the form in which names are compared, the best first.
 USUAL_KEYS: Mapping[str, tuple[str, ...]] = {
-    "message_id": ("messageid", "eventid", "insertid", "$insertid", "uuid", "id"),
+    # Amplitude's `event_id` counts up for each device: as an id it would make duplicates of what is none.
+    "message_id": ("messageid", "insertid", "$insertid", "eventid", "uuid", "id"),
     "event_name": ("event", "eventname", "eventtype", "action", "name", "type"),
     "user_id": ("userid", "distinctid", "$userid", "actorid", "uid", "subject"),
     "anonymous_id": ("anonymousid", "deviceid", "visitorid", "$deviceid", "domainuserid"),

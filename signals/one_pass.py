@@ -201,16 +201,41 @@ class OnePass:
         It raises nothing, and is none of the records that are counted.
         """
         self._work()
-        record.source = Source(_IMPORT, 0, self._imported)
-        self._imported += 1
         for reading in self._readings:
             for users in reading.users:
-                records: Sequence[WorkspaceRecord] = (record,) if type(record) is ImportedWorkspace else ()
-                told: list[tuple[int, Outputs]] = []
-                if type(record) is ImportedMember:
-                    records, news = users.step((record,), (self.records + self._imported,))
-                    told = [(0, out) for _, out in news]
-                users.pass_on(records, told, lambda _: 0, [reading.newest or 0])
+                self._import(reading, users, record, self._imported)
+        self._imported += 1
+
+    def seed(self, read: Callable[[Config], Iterable[Imported]]) -> None:
+        """
+        Apply an import before the events, to each config as it reads the file of it.
+
+        It raises nothing, and is none of the records that are counted.
+
+        Args:
+            read: The records for a config, asked once for all lanes that share a user step. What it asks of a config
+                (zone, longest id, whose addresses are shown) is alike in them.
+        """
+        self._work()
+        begun = end = self._imported
+        for reading in self._readings:
+            for users in reading.users:
+                for number, record in enumerate(read(users.engine.config), begun):
+                    self._import(reading, users, record, number)
+                    end = max(end, number + 1)
+                    if number % _LOOK_EVERY == 0:
+                        self._settle()
+        self._imported = end
+
+    def _import(self, reading: _Reading, users: _Users, record: Imported, number: int) -> None:
+        """Apply the record of an import that has a number among all of them, from 0."""
+        record.source = Source(_IMPORT, 0, number)
+        records: Sequence[WorkspaceRecord] = (record,) if type(record) is ImportedWorkspace else ()
+        told: list[tuple[int, Outputs]] = []
+        if type(record) is ImportedMember:
+            records, news = users.step((record,), (self.records + number + 1,))
+            told = [(0, out) for _, out in news]
+        users.pass_on(records, told, lambda _: 0, [reading.newest or 0])
 
     def finish(self, until: int | None = None) -> None:
         """End with one tick, at `until` (Unix milliseconds) or the newest event time."""

@@ -14,6 +14,7 @@ from signals.outcomes import Findings, Histories
 from signals.outcomes_measured import Quality, quality_of
 from signals.selling import Priority
 from signals.units import DAY_MS
+from streams.backtest_seed import SeedReport
 
 
 class SignalRow(msgspec.Struct, frozen=True):
@@ -78,7 +79,7 @@ class BacktestReport(msgspec.Struct):
     `seconds` are those of the pass, `cpu_seconds` what the process worked for it, which hardly changes when others use
     the machine; `configs` went through it. `horizon_s` is how long after an alert a conversion counts as its success.
     `counted_from` is when alerts began to count (`--count-from`), None for all of them. `old` is there with
-    `--against`, `sweep` with `--sweep`.
+    `--against`, `sweep` with `--sweep`, `seed` with `--import`.
     """
 
     records: int
@@ -96,6 +97,7 @@ class BacktestReport(msgspec.Struct):
     old: RunReport | None = None
     difference: Difference | None = None
     sweep: SweepReport | None = None
+    seed: SeedReport | None = None
     remarks: list[str] = []
 
 

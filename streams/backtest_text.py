@@ -12,6 +12,7 @@ from signals.funnel_table import duration
 from signals.outcomes_measured import Quality, Rate, Ratio
 from signals.selling import Weekday
 from streams.backtest_report import BacktestReport, RunReport, SweepReport
+from streams.backtest_seed import seed_line
 
 # So many changed alerts are listed by name; --json and --html have all of them.
 SHOWN_CHANGES = 40
@@ -31,6 +32,8 @@ def _lines(report: BacktestReport, out: Path | None) -> Iterator[str]:
     yield f"{total}{several}; {report.run.fired:,} signals{where}"
     for reason, count in report.dead_letters.items():
         yield f"  dead letters, {reason}: {count:,}"
+    if report.seed is not None:
+        yield seed_line(report.seed)
     if report.first_event_at is not None and report.until is not None:
         yield history_line(report)
     for remark in report.remarks:

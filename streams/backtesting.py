@@ -26,6 +26,7 @@ from signals.replay import Ledger, SignalRecord, finished_records
 from signals.units import milliseconds
 from streams.backtest_input import Records
 from streams.backtest_report import BacktestReport, Measuring, SweepReport, SweepRow, span_days
+from streams.backtest_seed import Seed
 from streams.backtest_variants import Sweep, Variant
 from streams.replaying import ReplayFailed
 
@@ -91,23 +92,26 @@ class _Book:
         self.write(finished_records(self.ledger.close()))
 
 
-def backtest(plan: Plan, records: Records, out: Path | None = None) -> BacktestReport:
+def backtest(plan: Plan, records: Records, out: Path | None = None, seed: Seed | None = None) -> BacktestReport:
     """
     Fold records through all configs of a plan, in one pass.
 
     Args:
         records: What to read, in its order.
         out: Where the signals of the config in question go, one a line; nowhere if None.
+        seed: What is told before the first of them.
 
     Raises:
         PlgError: The records cannot be read, or the signals cannot be written.
     """
-    began = time.monotonic(), time.process_time()
     with writing(out) as write:
         book = None if write is None else _Book(write, plan.config.hash)
         own, old, others = _lanes(plan, book)
         everybody = [own, *([old] if old is not None else []), *others]
         run = OnePass([each.lane for each in everybody])
+        if seed is not None:
+            seed.plant(run)
+        began = time.monotonic(), time.process_time()
         feed = run.feed
         for value, source, record_time in records:
             feed(value, source, record_time)
@@ -115,7 +119,12 @@ def backtest(plan: Plan, records: Records, out: Path | None = None) -> BacktestR
         if book is not None:
             book.close()
     spent = time.monotonic() - began[0], time.process_time() - began[1]
-    return _report(plan, run, own, old, others, spent)
+    report = _report(plan, run, own, old, others, spent)
+    if seed is not None:
+        report.seed = seed.report
+        begun = run.started if plan.counted_from is None else plan.counted_from
+        report.remarks += seed.remarks(None if run.started is None else begun)
+    return report
 
 
 def _lanes(plan: Plan, book: _Book | None) -> tuple[_Listening, _Listening | None, list[_Listening]]:

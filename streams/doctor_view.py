@@ -31,7 +31,8 @@ def _overview(made: Diagnosis) -> Iterator[Line]:
     if made.bad:
         listed = ", ".join(f"{reason} {count:,}" for reason, count in made.bad.items())
         yield _BAD, f"  cannot be events: {listed}"
-    yield _PLAIN, f"  format: {_shares(made.formats)}"
+    if made.formats:
+        yield _PLAIN, f"  format: {_shares(made.formats)}"
     if made.calls:
         yield _PLAIN, f"  calls: {_shares(made.calls)}"
 
@@ -147,7 +148,9 @@ def _shares(counts: Mapping[str, int]) -> str:
 def _seconds(value: int | None) -> str:
     if value is None or value < 120:  # noqa: PLR2004  # two minutes
         return f"{value or 1} s"
-    return f"{value // 60} min" if value < 7_200 else f"{value // 3_600} h"  # noqa: PLR2004  # two hours
+    if value < 7_200:  # noqa: PLR2004  # two hours
+        return f"{value // 60} min"
+    return f"{value // 3_600} h" if value < 4 * 86_400 else f"{value // 86_400:,} d"
 
 
 def _cut(name: str) -> str:

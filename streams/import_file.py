@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, cast
@@ -66,7 +67,7 @@ def read_import_file(path: Path, config: Config, at: int, on_bytes: OnBytes = la
             first = next(((number, line) for number, line in lines if line.strip()), None)
             if first is not None:
                 _read(first, lines, rows)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise ImportRefused(f"{path}: {getattr(error, 'strerror', None) or error}") from error
     if rows.mistakes:
         more = rows.mistakes_found - len(rows.mistakes)

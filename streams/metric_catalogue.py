@@ -81,7 +81,7 @@ WORKER: tuple[Metric[WorkerView], ...] = (
     Metric(
         "plg_facts_total",
         Kind.COUNTER,
-        "Facts sent from users to workspaces.",
+        "Facts sent to workspaces, by users and, of companies heard of and people who move, by other workspaces.",
         lambda view: view.parts.metrics.facts,
     ),
     Metric(
@@ -94,7 +94,7 @@ WORKER: tuple[Metric[WorkerView], ...] = (
     Metric(
         "plg_alerts_total",
         Kind.COUNTER,
-        "Alerts sent, by the signal that opened them.",
+        "Alerts sent, each time one is opened, updated or closed, by the signal that opened it.",
         lambda view: counted(view.parts.metrics.alerts, view.signals),
         ("signal",),
     ),
@@ -381,7 +381,7 @@ FUNNEL: tuple[Metric[FunnelView], ...] = (
     Metric(
         "plg_funnel_alerts_before_activation",
         Kind.GAUGE,
-        "Alerts of the last 84 days before anybody had activated, those that may be excepted; target 0.",
+        "Alerts of the last 84 days before anybody had activated, without those that may go out before; target 0.",
         lambda view: view.numbers.alerts.overlay.before_activation - view.numbers.alerts.overlay.allowed,
     ),
 )

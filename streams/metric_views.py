@@ -70,13 +70,17 @@ def lag_by_topic(view: WorkerView) -> dict[str, float]:
 
 
 def left_to_recover(view: WorkerView) -> dict[str, float]:
-    """Records of the changelog not read back yet, by table, as far as Faust has asked for its end."""
+    """
+    Records of the changelog not read back yet, by table, as far as Faust has asked for its end.
+
+    Of partitions that are ours only: where a rebalance overtakes another one Faust keeps the ends of those that went.
+    """
     left = {table.name: 0.0 for table in view.tables}
     recovery = cast("TableManager", view.parts.app.tables).recovery
-    ends, read = dict(recovery.active_highwaters), dict(recovery.active_offsets)
+    ends, read, ours = dict(recovery.active_highwaters), dict(recovery.active_offsets), set(recovery.active_tps)
     for table in view.tables:
         for tp, end in ends.items():
-            if tp.topic == table.changelog_topic_name and tp.partition not in table.recovered:
+            if tp in ours and tp.topic == table.changelog_topic_name and tp.partition not in table.recovered:
                 left[table.name] += max(0, (end or 0) - (read.get(tp) or 0))
     return left
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +63,7 @@ def read_lines(paths: Iterable[Path], on_bytes: Callable[[int], None] = lambda _
                         on_bytes(at - consumed)
                         consumed = at
                 on_bytes(raw.tell() - consumed)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise ReplayFailed(f"{path}: {getattr(error, 'strerror', None) or error}") from error
 
 

@@ -14,6 +14,7 @@ from streams.settings import read_settings
 if TYPE_CHECKING:
     from signals.config import Config
     from streams.backtest_report import BacktestReport
+    from streams.backtest_seed import Seed
     from streams.backtesting import Plan
 
 _DEFAULT_HORIZON = "30d"
@@ -37,6 +38,21 @@ def backtest(  # noqa: PLR0913  # options of a command
         typer.Option(
             help="Let time pass up to here at the end; the newest event without it. "
             "With --from-topic, later records are not read."
+        ),
+    ] = "",
+    imported: Annotated[
+        Path | None,
+        typer.Option(
+            "--import",
+            metavar="FILE",
+            help="What `plg import` told, or would have told: applied before the first event, as it would be live.",
+        ),
+    ] = None,
+    import_at: Annotated[
+        str,
+        typer.Option(
+            help="The moment of which that file speaks, as --at of `plg import`; without it, when it was written last.",
+            show_default=False,
         ),
     ] = "",
     against: Annotated[
@@ -84,10 +100,13 @@ def backtest(  # noqa: PLR0913  # options of a command
 
     --against OLD.yaml lists by name which alerts would appear, vanish or move if CONFIG took the place of OLD.yaml.
     --sweep shows a row for each value of a threshold, all in one pass. docs/backtest.md explains every number.
+    --import FILE starts every config from what `plg import FILE` tells, so that old teams do not look new: take an
+    export from before the history.
 
     Examples:
       plg backtest plg.yaml events.jsonl.gz --out signals.jsonl
       plg backtest plg.yaml events.jsonl.gz --sweep signals.multi_user.active_users=3..10
+      plg backtest plg.yaml events.jsonl.gz --import accounts.csv --import-at 2026-01-01
       plg backtest new.yaml --against plg.yaml --from-topic --since 2026-01-01 --html report.html
     """
     from streams.backtest_facts import backtest_facts
@@ -117,8 +136,10 @@ def backtest(  # noqa: PLR0913  # options of a command
         raise BacktestFailed("--since goes with --from-topic; of a file all is read, and --count-from says what counts")
     if against is not None and sweep:
         raise BacktestFailed("--against and --sweep: say one of them")
+    if import_at and imported is None:
+        raise BacktestFailed("--import-at goes with --import")
     plan = _plan(config, against, sweep or [], about, horizon, until, count_from)
-    report = _run(plan, files, out, since)
+    report = _run(plan, files, out, since, None if imported is None else _seed(imported, plan.config, import_at))
     _show(report, out, html, as_json=as_json)
 
 
@@ -127,6 +148,8 @@ def _beside_facts(given: dict[str, object]) -> dict[str, object]:
         "--until": given["until"],
         "--since": given["since"],
         "--from-topic": given["from_topic"],
+        "--import": given["imported"],
+        "--import-at": given["import_at"],
         "--against": given["against"],
         "--sweep": given["sweep"],
         "--about": given["about"],
@@ -180,8 +203,19 @@ def _about(said: str, config: Config, swept: list[str | None]) -> str | None:
     return swept[0] if len(set(swept)) == 1 else None
 
 
-def _run(plan: Plan, files: list[Path], out: Path | None, since: str) -> BacktestReport:
+def _seed(file: Path, config: Config, at: str) -> Seed:
+    from streams.backtest_seed import Seed
+
+    with bytes_progress([file]) as advance:
+        seed = Seed(file, config, at, advance)
+    for warning in seed.rows.warnings():
+        errors.print(f"warning: {warning}", soft_wrap=True, markup=False)
+    return seed
+
+
+def _run(plan: Plan, files: list[Path], out: Path | None, since: str, seed: Seed | None) -> BacktestReport:
     from streams.backtest_input import file_records, topic_records
+    from streams.backtest_seed import in_bytes
     from streams.backtesting import backtest, read_moment
 
     # A backtest holds millions of objects that live to its end: as in a worker (streams/worker.py), whose imports are
@@ -189,12 +223,16 @@ def _run(plan: Plan, files: list[Path], out: Path | None, since: str) -> Backtes
     gc.freeze()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 20, 20)
     if files:
-        with bytes_progress(files) as advance:
-            return backtest(plan, file_records(files, advance), out)
+        with bytes_progress([*files, *([seed.path] if seed is not None else [])]) as advance:
+            if seed is not None:
+                seed.on_record = in_bytes(seed.path, advance)
+            return backtest(plan, file_records(files, advance), out, seed)
     begin = read_moment("--since", since, plan.config)
     with progress("reading") as tell:
+        if seed is not None:
+            seed.on_record = tell
         records = topic_records(plan.config, read_settings(), since=begin, until=plan.until, on_record=tell)
-        return backtest(plan, records, out)
+        return backtest(plan, records, out, seed)
 
 
 def _show(report: BacktestReport, out: Path | None, html: Path | None, *, as_json: bool) -> None:

@@ -34,7 +34,7 @@ ONLY_IN_TROUBLE = frozenset({"plg_sink_refusals_total"})
 _TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
 _GROUPING = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^)]*)\)")
 _SELECTOR = re.compile(r"\{([^}]*)\}")
-_WORD = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_WORD = re.compile(r"(?<!\w)[a-zA-Z_:][a-zA-Z0-9_:]*")
 _RANGE = re.compile(r"\[[^\]]*\]")
 _OPERATORS = frozenset({"and", "or", "unless", "bool", "offset", "inf", "nan"})
 

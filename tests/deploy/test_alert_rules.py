@@ -60,6 +60,8 @@ def with_rule(folder: Path, name: str, expression: str) -> Path:
 def loosened(expression: str) -> str:
     """An expression that is met one step earlier: at its threshold, or by one that is not 0."""
     condition, unless, exception = expression.partition(" unless ")
+    if condition.startswith("group by "):
+        return condition
     if condition.startswith("absent("):
         return f"{condition} or vector(1)"
     if " > " in condition:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -106,6 +107,29 @@ def test_a_panel_explains_itself_and_asks_the_chosen_source(panel: dict[str, Any
     assert panel["fieldConfig"]["defaults"]["unit"]
     assert panel["datasource"] == source
     assert all(target["datasource"] == source for target in panel["targets"])
+
+
+def test_the_cpu_time_of_an_event_is_that_of_the_workers_only(tmp_path: Path, judged: Callable[..., Judged]) -> None:
+    [expression] = [found.text for found in EXPRESSIONS if found.place.startswith("CPU time of an event")]
+    series = {
+        'process_cpu_seconds_total{job="plg-worker", instance="w"}': "0+6x10",
+        'plg_events_ingested_total{job="plg-worker", instance="w"}': "0+100x10",
+        # Sinks and the funnel work, too, but not on the product's events.
+        'process_cpu_seconds_total{job="plg-sink", instance="s"}': "0+6x10",
+    }
+    case = {
+        "interval": "15s",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "promql_expr_test": [
+            {"expr": expression, "eval_time": "2m", "exp_samples": [{"labels": "{}", "value": 0.06}]},
+        ],
+    }
+    path = tmp_path / "cpu_test.yaml"
+    path.write_text(json.dumps({"evaluation_interval": "15s", "tests": [case]}), encoding="utf-8")
+
+    verdict = judged("test", "rules", path)
+
+    assert verdict.ok, verdict.said
 
 
 def test_a_rule_that_a_panel_names_is_there() -> None:

@@ -110,6 +110,13 @@ def test_import_and_then_history_raises_what_is_new_and_nothing_else(
         live = {one["id"] for one in made.read_json(made.topics.signals) if one["kind"] != "measure"}
         assert {one["id"] for one in signals} == live
 
+        # And through the command.
+        out = made.folder / "out.jsonl"
+        options = ("--import", str(file), "--import-at", "2026-03-01", "--out", str(out))
+        tried = made.plg("backtest", str(made.config_path), str(story), *options)
+        assert tried.returncode == 0, tried.stderr
+        assert {msgspec.json.decode(one)["id"] for one in out.read_bytes().splitlines()} == live
+
 
 @pytest.mark.timeout(180)
 def test_import_before_the_first_start_on_a_month_of_history_rings_nobody_and_opens_the_gate(

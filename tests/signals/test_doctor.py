@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from signals.config import Config
 from signals.diagnosis import Diagnosis
 from signals.doctor import MAX_NAMES, Doctor
-from signals.doctor_findings import PROBLEM
+from signals.doctor_findings import MOST_NAMES, PROBLEM
 from signals.doctor_names import nearest_role, yaml_line, yaml_text
 from signals.doctor_needs import FUNNEL, needs_of
 from signals.doctor_shapes import format_of
@@ -145,6 +145,19 @@ def test_names_beyond_the_cap_are_counted_and_not_kept() -> None:
     assert len(looker.names) == MAX_NAMES
 
 
+def test_what_has_a_role_is_seen_beyond_the_names_that_are_kept_or_shown() -> None:
+    kept, beyond = doctor(), doctor()
+    for looker, names in ((kept, MOST_NAMES), (beyond, MAX_NAMES)):
+        for number in range(names):
+            for _ in range(2 if looker is kept else 1):
+                looker.take(json.dumps(call(f"Viewed {number}")).encode())
+        looker.take(json.dumps(call("Report Shared")).encode())
+
+    for made in (kept.diagnosis(), beyond.diagnosis()):
+        assert not any("no event of role activated was seen" in finding.what for finding in made.findings)
+        assert {one.name: one for one in made.signals}["activated"].can
+
+
 # -- shapes
 
 
@@ -195,6 +208,35 @@ def test_other_format_gets_paths_with_which_it_can_be_read() -> None:
     }
     assert (again.events, again.with_user.count, again.with_workspace.count, again.with_email.count) == (10,) * 4
     assert [(one.name, one.role) for one in again.suggestions] == [("com.example.user_signed_up", "signed_up")]
+
+
+def test_amplitude_s_counter_is_taken_for_no_id() -> None:
+    # https://amplitude.com/docs/apis/analytics/export: `event_id` counts up, `$insert_id` is what tells copies.
+    made = looked_at(*({"event_type": "x", "user_id": "ann", "event_id": n, "$insert_id": f"i{n}"} for n in range(9)))
+
+    assert {one.field: one.path for one in made.paths}["message_id"] == "$insert_id"
+
+
+def test_snowplow_s_events_are_called_by_their_name_and_not_by_their_kind() -> None:
+    records = [
+        {
+            "app_id": "web",
+            "collector_tstamp": "2026-03-02T10:00:00Z",
+            "event": "unstruct",
+            "event_name": "user_signed_up",
+            "event_id": f"e{number}",
+            "user_id": f"u{number}",
+        }
+        for number in range(10)
+    ]
+
+    first = looked_at(*records)
+    pasted = check_text("\n".join(first.yaml) + "\n", "pasted").config
+    again = looked_at(*records, settings={"identity": pasted.identity.model_dump()})
+
+    assert pasted.identity.event_name == ("event_name", "event")
+    assert [one.name for one in again.names] == ["user_signed_up"]
+    assert again.paths == ()
 
 
 # -- whom, where, when
@@ -286,6 +328,10 @@ def test_custom_signal_needs_its_events() -> None:
 
     assert {one.name: one for one in without.signals}["exports"].missing == ("an event named Report Exported",)
     assert {one.name: one for one in there.signals}["exports"].can
+
+
+def test_a_file_that_is_one_array_is_told_how_to_become_lines() -> None:
+    assert "jq -c '.[]'" in said(looked_at([call(), call()]))
 
 
 def test_nothing_at_all_is_a_problem() -> None:

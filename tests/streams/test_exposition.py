@@ -72,11 +72,12 @@ def parts(waiting: dict[TP, int | None] | None = None) -> Any:
             changelog_topic_name=f"plg-{name}-changelog",
         )
 
+    recovery = SimpleNamespace(active_tps=set(), active_highwaters={}, active_offsets={})
     return SimpleNamespace(
         metrics=Metrics(),
         users=table("users", {0: Shard(["u1", "u2"], tick=9_000), 1: Shard(["u3"], tick=7_500)}),
         workspaces=table("workspaces", {0: Shard(["w1"], tick=0)}),
-        app=SimpleNamespace(tables=SimpleNamespace(recovery=SimpleNamespace(active_highwaters={}, active_offsets={}))),
+        app=SimpleNamespace(tables=SimpleNamespace(recovery=recovery)),
         outbox=SimpleNamespace(outstanding=4, oldest_unacked_s=lambda: 1.5),
         consumer=SimpleNamespace(waiting=lambda: waiting or {}, heartbeat_age_s=lambda: 0.25),
     )
@@ -162,6 +163,7 @@ def test_what_is_left_of_a_recovery_is_counted_for_partitions_that_are_not_back_
     made = parts()
     recovery = made.app.tables.recovery
     users = [TP("plg-users-changelog", number) for number in range(3)]
+    recovery.active_tps |= {users[0], users[2], TP("plg-workspaces-changelog", 1)}
     recovery.active_highwaters.update({users[0]: 100, users[2]: 50, TP("plg-workspaces-changelog", 1): 8})
     recovery.active_offsets.update({users[0]: 10, users[2]: 20, TP("plg-workspaces-changelog", 1): -1})
 
@@ -169,6 +171,14 @@ def test_what_is_left_of_a_recovery_is_counted_for_partitions_that_are_not_back_
 
     # Partition 0 of the users is recovered: what Faust noted of it is over.
     assert found["plg_recovery_remaining_records"] == {"users": 30, "workspaces": 9}
+
+
+def test_a_partition_that_went_to_another_worker_is_not_waited_for() -> None:
+    made = parts()
+    # Where a rebalance overtakes another one Faust keeps what it noted of partitions that went meanwhile.
+    made.app.tables.recovery.active_highwaters[TP("plg-users-changelog", 2)] = 50
+
+    assert rendered(made)["plg_recovery_remaining_records"] == {"users": 0, "workspaces": 0}
 
 
 def test_time_stands_where_the_partition_furthest_behind_stands() -> None:
