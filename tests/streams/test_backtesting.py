@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from streams.backtest_variants import read_sweep, variants
 from streams.backtesting import Plan, backtest
 from streams.cli import app
 from streams.config_source import check_text
+from streams.replaying import ReplayFailed, read_lines
 from tests.signals.builders import day
 
 TEXT = """
@@ -286,3 +289,20 @@ def test_options_that_cannot_be_say_what_to_do(files: tuple[Path, Path], options
 
     assert ran.exit_code != 0
     assert says in str(ran.exception)
+
+
+def test_lines_come_out_of_a_pipe_and_a_broken_file_is_named(tmp_path: Path) -> None:
+    lines = [b'{"number":%d}' % number for number in range(30_000)]
+    whole = gzip.compress(b"\n".join(lines))
+    path = tmp_path / "events.gz"
+    path.write_bytes(whole[:5_000] + bytes(100) + whole[5_100:])
+    reading, writing = os.pipe()
+    os.write(writing, gzip.compress(b"\n".join(lines[:9])))
+    os.close(writing)
+
+    with pytest.raises(ReplayFailed, match=r"events\.gz"):
+        list(read_lines([path]))
+    try:
+        assert [*read_lines([Path(f"/dev/fd/{reading}")])] == lines[:9]
+    finally:
+        os.close(reading)
