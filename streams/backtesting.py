@@ -49,7 +49,7 @@ class Plan:
         left_out: Why values of the sweeps make no config.
         about: The signal whose alerts a sweep shows; None for all.
         horizon: How long after an alert a conversion counts as its success.
-        until: Where time stands at the end, Unix milliseconds; None for the newest event time.
+        until: Where time stands at the end, Unix milliseconds, if no event is later; None for the newest event time.
         counted_from: Alerts before it do not count.
     """
 
@@ -157,8 +157,9 @@ def _report(
 ) -> BacktestReport:
     newest = run.newest or 0
     measuring = Measuring(
-        run.started or 0,
-        newest if plan.until is None else plan.until,
+        run.started,
+        # Of files all events count, so time goes no less far than they do.
+        newest if plan.until is None else max(newest, plan.until),
         plan.counted_from,
         milliseconds(plan.horizon),
     )
@@ -223,6 +224,8 @@ def _remarks(plan: Plan, report: BacktestReport) -> Iterator[str]:
             f"no alert is old enough to be judged: the history counts {report.span_days:g} days, a conversion counts "
             f"for {plan.horizon.total_seconds() / 86_400:g}; give a longer history or a shorter --horizon"
         )
+    if report.first_event_at is not None and plan.counted_from is not None and not report.span_days:
+        yield "--count-from is not before the end of the history: nothing counts"
     for rule, count in report.run.rule_errors.items():
         yield f"the rule {rule} raised an exception {count:,} times; report it"
 

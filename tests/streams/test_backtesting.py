@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from signals.config import Config
 from signals.event import Source
 from signals.moments import iso
+from signals.pages import column_plot
 from simulator import Scenario, simulate
 from streams.backtest_html import report_html
 from streams.backtest_report import BacktestReport
@@ -26,7 +27,7 @@ from streams.backtesting import Plan, backtest
 from streams.cli import app
 from streams.config_source import check_text
 from streams.replaying import ReplayFailed, read_lines
-from tests.signals.builders import day
+from tests.signals.builders import day, track
 
 TEXT = """
 events:
@@ -37,23 +38,10 @@ plans: {order: [team, business]}
 SWEEP = "signals.multi_user.active_users=4..7"
 
 
-def line(user: str, name: str, on: int, group: str = "acme", **properties: Any) -> bytes:
-    record = {
-        "type": "track",
-        "event": name,
-        "userId": user,
-        "messageId": f"{user}-{name}-{on}-{group}",
-        "context": {"groupId": group},
-        "properties": properties,
-        "timestamp": iso(on),
-    }
-    return json.dumps(record).encode()
-
-
 def team(group: str, people: int, on: int) -> list[bytes]:
     """A workspace in which one person more is at work with each hour of a day, the first of whom activates."""
-    lines = [line(f"{group}-0", "Workspace Created", on, group), line(f"{group}-0", "Report Shared", on + 1, group)]
-    return lines + [line(f"{group}-{n}", "Dashboard Viewed", on + n * 3_600_000, group) for n in range(1, people)]
+    lines = [track(f"{group}-0", "Workspace Created", on, group), track(f"{group}-0", "Report Shared", on + 1, group)]
+    return lines + [track(f"{group}-{n}", "Dashboard Viewed", on + n * 3_600_000, group) for n in range(1, people)]
 
 
 def small() -> list[bytes]:
@@ -65,10 +53,10 @@ def small() -> list[bytes]:
         *team("six", 6, day(1)),
         *team("five", 5, day(1)),
         *team("four", 4, day(1)),
-        *(line(f"{group}-0", "Plan Changed", day(1, 23), group, plan="free") for group in ("six", "five", "four")),
-        line("six-0", "Plan Changed", day(5), "six", plan="team"),
-        line("four-0", "Plan Changed", day(9), "four", plan="team"),
-        line("five-0", "Dashboard Viewed", day(20), "five"),
+        *(track(f"{group}-0", "Plan Changed", day(1, 23), group, plan="free") for group in ("six", "five", "four")),
+        track("six-0", "Plan Changed", day(5), "six", plan="team"),
+        track("four-0", "Plan Changed", day(9), "four", plan="team"),
+        track("five-0", "Dashboard Viewed", day(20), "five"),
     ]
 
 
@@ -196,6 +184,36 @@ def test_without_events_there_is_a_report_all_the_same() -> None:
     ET.fromstring(_page(report))
 
 
+def test_no_event_and_a_day_to_go_to_make_no_history_of_fifty_years() -> None:
+    report = run([], planned(until=day(5)))
+
+    assert (report.span_days, report.run.days) == (0, {})
+
+
+def test_history_ends_no_earlier_than_its_events() -> None:
+    report, early = run(small(), planned()), run(small(), planned(until=day(3)))
+
+    assert (early.until, early.span_days, [*early.run.days]) == (report.until, report.span_days, [*report.run.days])
+    # Its last tick is that of day 3: the alerts that events bring count, over the time that they took.
+    assert early.run.quality.per_week == round(early.run.quality.alerts * 7 / 19, 2)
+
+
+def test_history_that_ends_before_counting_begins_says_so() -> None:
+    report = run(small(), planned(counted_from=day(300)))
+
+    assert (report.span_days, report.run.days, report.run.quality.alerts) == (0, {}, 0)
+    assert any("--count-from is not before the end" in remark for remark in report.remarks)
+
+
+def test_signal_called_other_has_a_column_beside_those_that_are_put_together() -> None:
+    few = column_plot("alerts", {"2026-03-02": {"other": 5}})
+    many = column_plot("alerts", {"2026-03-02": {"other": 5} | {f"signal_{n}": 10 + n for n in range(9)}})
+
+    assert "<title>2026-03-02 other</title>" in few
+    assert many.count("<title>2026-03-02 other</title>") == 1
+    assert 'height="' in many
+
+
 def test_signals_are_off_that_precision_needs() -> None:
     config = Config.model_validate({"signals": {"converted_to_paid": {"enabled": False}}})
 
@@ -280,6 +298,11 @@ def test_the_command_writes_signals_numbers_and_a_page(files: tuple[Path, Path],
         (["--about", "multi_usr"], "did you mean multi_user"),
         (["--against", "plg.yaml", "--sweep", SWEEP], "say one of them"),
         (["--sweep", "signals.multi_user.active_users=0"], "must be at least 1, got 0"),
+        (["--horizon", "0s"], "--horizon: must be longer than 0s"),
+        (["--horizon", "99999999999d"], "--horizon: a duration is some years at most"),
+        (["--html", "nowhere/page.html"], "--html nowhere/page.html: there is no folder nowhere"),
+        (["--out", "/"], "--out /: is a folder"),
+        (["--out", "x", "--html", "./x"], "--out and --html: name two files"),
         (["--facts"], "--facts needs files and --out"),
         (["--facts", "--out", "x", "--until", "2026-01-01"], "not with --until"),
     ],
@@ -289,6 +312,27 @@ def test_options_that_cannot_be_say_what_to_do(files: tuple[Path, Path], options
 
     assert ran.exit_code != 0
     assert says in str(ran.exception)
+
+
+@pytest.mark.parametrize("option", ["--out", "--html"])
+def test_what_is_read_is_not_written_over(files: tuple[Path, Path], option: str) -> None:
+    for file in files:
+        before = file.read_bytes()
+
+        ran = plg(*files, option, file)
+
+        assert "is read by this command" in str(ran.exception)
+        assert file.read_bytes() == before
+
+
+def test_report_is_shown_even_where_its_page_cannot_be_written(files: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "page.html").symlink_to("nowhere/page.html")
+
+    ran = plg(*files, "--html", tmp_path / "page.html")
+
+    assert ran.exit_code != 0
+    assert "page.html: No such file" in str(ran.exception)
+    assert "signals" in ran.stdout
 
 
 def test_lines_come_out_of_a_pipe_and_a_broken_file_is_named(tmp_path: Path) -> None:
