@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, cast
 
 import msgspec
 
@@ -27,7 +25,7 @@ from signals.units import milliseconds
 from streams.backtest_input import Records
 from streams.backtest_report import BacktestReport, Measuring, SweepReport, SweepRow, span_days
 from streams.backtest_variants import Sweep, Variant
-from streams.replaying import ReplayFailed
+from streams.whole_file import whole_file
 
 Write = Callable[[list[SignalRecord]], None]
 
@@ -256,16 +254,9 @@ def writing(out: Path | None) -> Iterator[Write | None]:
     if out is None:
         yield None
         return
-    partial = out.with_name(out.name + ".part")
-    try:
-        with cast(IO[bytes], gzip.open(partial, "wb") if out.suffix == ".gz" else partial.open("wb")) as file:
+    with whole_file(out) as file:
 
-            def write(signals: list[SignalRecord]) -> None:
-                file.writelines(msgspec.json.encode(signal) + b"\n" for signal in signals)
+        def write(signals: list[SignalRecord]) -> None:
+            file.writelines(msgspec.json.encode(signal) + b"\n" for signal in signals)
 
-            yield write
-        partial.replace(out)
-    except OSError as error:
-        raise ReplayFailed(f"{out}: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+        yield write

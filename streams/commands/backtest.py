@@ -156,9 +156,11 @@ def _backtest_facts(config: Path, files: list[Path], out: Path, configs: Path | 
     from streams.config_source import load_config
 
     with bytes_progress(files) as advance:
-        records, counts = backtest_facts(load_config(config), files, out, on_bytes=advance, configs=configs)
-    console.print(f"{records:,} records; {counts.total():,} signals in {out}", soft_wrap=True, markup=False)
-    for (signal, verdict), count in sorted(counts.items()):
+        found = backtest_facts(load_config(config), files, out, on_bytes=advance, configs=configs)
+    foreign = f", {found.foreign:,} of them not ours and passed over" if found.foreign else ""
+    total = f"{found.records:,} records{foreign}; {found.signals.total():,} signals in {out}"
+    console.print(total, soft_wrap=True, markup=False)
+    for (signal, verdict), count in sorted(found.signals.items()):
         console.print(f"  {signal}, {verdict}: {count:,}")
 
 

@@ -14,8 +14,9 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from signals.codec import encode_record
 from signals.config import Config
-from signals.event import Source
+from signals.event import Source, Tick
 from signals.moments import iso
 from signals.pages import column_plot
 from simulator import Scenario, simulate
@@ -323,6 +324,40 @@ def test_what_is_read_is_not_written_over(files: tuple[Path, Path], option: str)
 
         assert "is read by this command" in str(ran.exception)
         assert file.read_bytes() == before
+
+
+def test_out_is_whole_or_as_it_was_and_a_device_stays_one(files: tuple[Path, Path], tmp_path: Path) -> None:
+    pipe, link, target = tmp_path / "pipe", tmp_path / "link", tmp_path / "target"
+    os.mkfifo(pipe)
+    link.symlink_to(target)
+    target.write_text("before")
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert [plg(*files, "--out", out).exit_code for out in (pipe, link)] == [0, 0]
+        assert os.read(reading, 1_000_000) == target.read_bytes()
+    finally:
+        os.close(reading)
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+    written = target.read_bytes()
+    files[1].write_bytes(gzip.compress(b"{}\n" * 100_000)[:-9])
+    assert plg(*files, "--out", target).exit_code != 0
+    assert target.read_bytes() == written
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_record_of_a_facts_log_that_nobody_of_us_wrote_is_passed_over(files: tuple[Path, Path], tmp_path: Path) -> None:
+    facts, out = tmp_path / "facts.jsonl", tmp_path / "out.jsonl"
+    foreign = b'{"partition":0,"offset":0,"value":{"x":1}}\n'
+    tick = b'{"partition":0,"offset":1,"value":' + encode_record(Tick(day(1))) + b"}\n"
+
+    facts.write_bytes(foreign + tick)
+    some = plg(files[0], facts, "--facts", "--out", out)
+    facts.write_bytes(foreign)
+    none = plg(files[0], facts, "--facts", "--out", out)
+
+    assert "2 records, 1 of them not ours and passed over; 0 signals" in some.stdout
+    assert "no record is a fact" in str(none.exception)
 
 
 def test_report_is_shown_even_where_its_page_cannot_be_written(files: tuple[Path, Path], tmp_path: Path) -> None:
