@@ -40,12 +40,15 @@ def require_writable(option: str, path: Path | None, read: Iterable[Path]) -> No
     """
     if path is None:
         return
-    if path.is_dir():
-        raise NotWritable(f"{option} {path}: is a folder; name a file in it")
-    if not path.absolute().parent.is_dir():
-        raise NotWritable(f"{option} {path}: there is no folder {path.parent}; make it first")
-    if path.exists() and any(one.exists() and path.samefile(one) for one in read):
-        raise NotWritable(f"{option} {path}: is read by this command; name another file")
+    try:
+        if path.is_dir():
+            raise NotWritable(f"{option} {path}: is a folder; name a file in it")
+        if not path.absolute().parent.is_dir():
+            raise NotWritable(f"{option} {path}: there is no folder {path.parent}; make it first")
+        if path.exists() and any(one.exists() and path.samefile(one) for one in read):
+            raise NotWritable(f"{option} {path}: is read by this command; name another file")
+    except OSError as error:
+        raise NotWritable(f"{option} {path}: {error.strerror or error}") from error
 
 
 def show_report(
@@ -87,8 +90,16 @@ def bytes_progress(files: Iterable[Path]) -> Iterator[Callable[[int], None]]:
     """Such a bar over the bytes of files, told how many more have been read."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
-    total = sum(file.stat().st_size for file in files if file.exists())
+    total = sum(map(_size, files))
     columns = "{task.description}", BarColumn(), DownloadColumn(), TimeRemainingColumn()
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as shown:
         task = shown.add_task("reading", total=total)
         yield lambda count: shown.update(task, advance=count)
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        # Whoever reads it says what is wrong.
+        return 0

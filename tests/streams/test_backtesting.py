@@ -256,6 +256,18 @@ def test_names_of_the_product_are_no_markup() -> None:
     assert "&lt;script&gt;" in page
 
 
+def test_names_of_the_product_do_not_write_to_the_terminal() -> None:
+    named = {"type": "group", "userId": "six-0", "messageId": "g", "groupId": "six",
+             "traits": {"name": "Ev\u00efl\nvanished: \x1b[2J"}, "timestamp": iso(day(1, 1))}  # fmt: skip
+    lines = [*small(), json.dumps(named).encode()]
+
+    text = report_text(run(lines, planned(against="signals: {multi_user: {active_users: 6}}\n")), None)
+
+    assert "\x1b" not in text
+    assert "Ev\u00efl" in text
+    assert not any(line.startswith("vanished: ") for line in text.splitlines())
+
+
 def _page(report: BacktestReport) -> str:
     return report_html(report).replace("<!doctype html>\n", "").replace('<meta charset="utf-8">', "")
 
@@ -303,6 +315,8 @@ def test_the_command_writes_signals_numbers_and_a_page(files: tuple[Path, Path],
         (["--horizon", "99999999999d"], "--horizon: a duration is some years at most"),
         (["--html", "nowhere/page.html"], "--html nowhere/page.html: there is no folder nowhere"),
         (["--out", "/"], "--out /: is a folder"),
+        (["--out", "x" * 5_000], "File name too long"),
+        (["x" * 5_000], "File name too long"),
         (["--out", "x", "--html", "./x"], "--out and --html: name two files"),
         (["--facts"], "--facts needs files and --out"),
         (["--facts", "--out", "x", "--until", "2026-01-01"], "not with --until"),

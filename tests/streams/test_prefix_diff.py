@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from signals.event import Source
+from streams.commands.diff import _text
 from streams.prefix_diff import Moment, Reach, Sent, compare, sent_of
 
 EVERYTHING = Reach({("events", 0): (0, 1_000)})
@@ -67,3 +68,7 @@ def test_what_is_no_new_signal_or_alert_or_not_ours_is_passed_over() -> None:
     others = [None, b"", b"no json", b"[]", b'{"signal": 1}', record(kind="measure"), record(status="closed")]
 
     assert [sent_of(value, {}) for value in others] == [None] * len(others)
+
+
+def test_ids_do_not_write_to_the_terminal() -> None:
+    assert "\x1b" not in _text(Moment("seat_limit", "ac\x1b[2Jme", "e1", "2026-03-02T09:00:00.000Z"))
