@@ -92,7 +92,11 @@ class ConfigSource:
         """
         content = (seen or self.start).content
         if content is None:
-            return moved(load_config(self.path), self._prefix, self._begin)
+            # Says why it cannot be read. Where it can be by now, it is new, and may not be whole yet.
+            loaded = load_config(self.path)
+            if seen is not None:
+                raise ConfigError(f"{self.path}: could not be read a moment ago; it is looked at again")
+            return moved(loaded, self._prefix, self._begin)
         if seen is not None and not content.strip():
             raise ConfigError(f"{self.path}: is empty; for all defaults write a key of them, such as clock: wall")
         loaded = parse_config(text_of(content, self.path), str(self.path))

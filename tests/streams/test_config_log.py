@@ -247,6 +247,20 @@ def test_file_that_is_emptied_or_gone_does_not_mean_all_defaults(
     assert (worker.configs.newest, worker.configs.problem) == (users(4).hash, "invalid")
 
 
+def test_file_that_comes_back_while_it_is_missed_waits_for_the_next_look(
+    monkeypatch: pytest.MonkeyPatch, path: Path
+) -> None:
+    path.write_text("signals: {multi_user: {active_users: 4}}")
+    source, worker = ConfigSource(path), Published(monkeypatch)
+    path.write_text("signals: {multi_user: {active_users: 6}}")
+
+    worker.configs.consider(Seen(None, 0), lambda: source.read(Seen(None, 0)))
+    assert (worker.configs.newest, worker.configs.problem) == (users(4).hash, "invalid")
+
+    worker.configs.consider(look_at(path), lambda: source.read(look_at(path)))
+    assert (worker.configs.newest, worker.configs.problem) == (users(6).hash, "")
+
+
 def test_of_workers_that_begin_together_the_first_record_counts_for_all() -> None:
     log = log_of((users(4), 10), first=users(4))
 
