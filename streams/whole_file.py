@@ -29,8 +29,13 @@ def whole_file(out: Path) -> Iterator[IO[bytes]]:
     target = out if is_special else out.resolve()
     partial = target if is_special else target.with_name(target.name + ".part")
     try:
-        with cast(IO[bytes], gzip.open(partial, "wb") if out.suffix == ".gz" else partial.open("wb")) as file:
-            yield file
+        with partial.open("wb") as raw:
+            if out.suffix == ".gz":
+                # Without a name and a time in it: equal contents are equal files.
+                with gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed:
+                    yield cast(IO[bytes], packed)
+            else:
+                yield raw
         if not is_special:
             partial.replace(target)
     except OSError as error:

@@ -360,6 +360,18 @@ def test_out_is_whole_or_as_it_was_and_a_device_stays_one(files: tuple[Path, Pat
     assert not list(tmp_path.glob("*.part"))
 
 
+def test_equal_signals_are_equal_files_compressed_too(files: tuple[Path, Path], tmp_path: Path) -> None:
+    plain, first, second = tmp_path / "a.jsonl", tmp_path / "a.gz", tmp_path / "b.gz"
+
+    for out in (plain, first, second):
+        assert plg(*files, "--out", out).exit_code == 0
+
+    assert first.read_bytes() == second.read_bytes()
+    assert gzip.decompress(first.read_bytes()) == plain.read_bytes()
+    # The header's own time.
+    assert first.read_bytes()[4:8] == bytes(4)
+
+
 def test_record_of_a_facts_log_that_nobody_of_us_wrote_is_passed_over(files: tuple[Path, Path], tmp_path: Path) -> None:
     facts, out = tmp_path / "facts.jsonl", tmp_path / "out.jsonl"
     foreign = b'{"partition":0,"offset":0,"value":{"x":1}}\n'
