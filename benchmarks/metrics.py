@@ -147,7 +147,9 @@ def _render_cost(config: Config) -> float:
     fence = SimpleNamespace(tick=1_000)
     shards: dict[int, Any] = {n: _Shard(fence) for n in range(32)}
     table = SimpleNamespace(name="users", shards=shards, recovered=set(shards), restored=1, changelog_topic_name="c")
-    recovery = SimpleNamespace(active_highwaters=dict.fromkeys(waiting, 9), active_offsets=dict.fromkeys(waiting, 9))
+    recovery = SimpleNamespace(
+        active_highwaters=dict.fromkeys(waiting, 9), active_offsets=dict.fromkeys(waiting, 9), active_tps=set(waiting)
+    )
     parts: Any = SimpleNamespace(
         metrics=Metrics(),
         users=table,

@@ -148,6 +148,8 @@ class UsageStep(msgspec.Struct, frozen=True, gc=False):
     passed: float
     # Another metric has made room for it.
     has_forgotten: bool = False
+    # `limits.fired_keys`: of so many keys at most it is remembered that they have fired.
+    fired_keys: int = 0
 
     def key_of(self, level: float) -> str:
         """What `usage_limit` calls the passing of a level by this metric in this period."""
@@ -296,7 +298,7 @@ def report_usage(billing: Billing, fact: Fact, terms: Terms) -> UsageStep | None
     if has_forgotten:
         del billing.usage[next(iter(billing.usage))]
     billing.usage[metric] = Usage(fact.time, period, used, limit, max(passed, ratio))
-    return UsageStep(metric, period, used, limit, ratio, passed, has_forgotten)
+    return UsageStep(metric, period, used, limit, ratio, passed, has_forgotten, terms.fired_keys)
 
 
 def number(value: Scalar | None) -> Number | None:

@@ -44,6 +44,10 @@ class FiredState(msgspec.Struct, gc=False):
         """Whether a signal has ever fired for a key."""
         return self.last_fired(signal, key) is not None
 
+    def may_have_forgotten(self, signal: str, keep: int) -> bool:
+        """Whether so many keys of a signal are remembered that others may have made room (`forget_firings`)."""
+        return sum(key.startswith(f"{signal}|") for key in self.fired) >= keep
+
     def is_cooling_down(self, signal: str, time: int, cooldown_ms: int, key: str = "") -> bool:
         """Whether `time` is less than a cooldown after the last firing for a key, or before it (SIGNALS A8)."""
         last = self.last_fired(signal, key)

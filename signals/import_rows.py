@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -134,7 +134,7 @@ class ImportRows:
     def add(self, line: int, row: Mapping[str, object]) -> None:
         """Take a row: values by column, text or JSON; null and blank text are absent. Mistakes are noted."""
         try:
-            self._add(line, {self._column(key): value for key, value in row.items() if not _is_absent(value)})
+            self._add(line, _named(row, self._column))
         except Mistake as mistake:
             self.refuse(line, str(mistake))
 
@@ -227,7 +227,7 @@ class ImportRows:
         for one in listed:
             if isinstance(one, dict):
                 # The role says something to people and nothing to us.
-                given = {_key(name, _MEMBER_KEYS): value for name, value in one.items() if not _is_absent(value)}
+                given = _named(one, lambda name: _key(name, _MEMBER_KEYS))
                 yield self._member(line, given)
             else:
                 yield self._member(line, {"user": one})
@@ -253,7 +253,7 @@ class ImportRows:
         for one in listed:
             if not isinstance(one, dict):
                 raise Mistake("usage: must be a list of objects with used and limit")
-            given = {_key(name, _USAGE_KEYS): value for name, value in one.items() if not _is_absent(value)}
+            given = _named(one, lambda name: _key(name, _USAGE_KEYS))
             used, limit = _number(given.get("used"), "usage.used"), _number(given.get("limit"), "usage.limit")
             if limit <= 0:
                 raise Mistake("usage.limit: must be above 0")
@@ -264,12 +264,12 @@ class ImportRows:
 
     def _id(self, row: Mapping[str, object], name: str) -> str:
         value, longest = row.get(name), self._config.limits.max_id_chars
-        if value is None:
+        if _is_absent(value):
             raise Mistake(f"{name}: missing")
         if not isinstance(value, str | int) or isinstance(value, bool):
             raise Mistake(f"{name}: an id is text or an integer")
         found = str(value)
-        if not 0 < len(found) <= longest:
+        if len(found) > longest:
             raise Mistake(f"{name}: an id of {len(found)} characters; limits.max_id_chars is {longest}")
         return found
 
@@ -325,6 +325,18 @@ def _key(name: str, known: Mapping[str, tuple[str, ...]]) -> str:
     near = difflib.get_close_matches(wanted, [normal_name(key) for key in known], n=1)
     advice = next((f"; did you mean {key}?" for key in known if near and normal_name(key) == near[0]), "")
     raise Mistake(f"there is no column {name[:40]!r}{advice or '; there are ' + ', '.join(known)}")
+
+
+def _named(row: Mapping[str, object], key_of: Callable[[str], str]) -> dict[str, object]:
+    """What is there of a row, by the names that columns have here."""
+    found: dict[str, object] = {}
+    for name, value in row.items():
+        if not _is_absent(value):
+            key = key_of(name)
+            if key in found:
+                raise Mistake(f"{key} is there twice, as {name[:40]!r} too")
+            found[key] = value
+    return found
 
 
 def _is_absent(value: object) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 
 BLUE, GREY, GREEN = "#1f6feb", "#9aa4b2", "#1a7f37"
 _PALETTE = (BLUE, "#d1741f", GREEN, "#8250df", "#bf3989", "#57606a", GREY)
+_OTHER = "other"
 _WIDTH, _LABEL, _BAR, _GAP, _TEXT = 860, 200, 18, 8, 170
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#1f2328}"
@@ -87,15 +88,17 @@ def column_plot(title: str, columns: Mapping[str, Mapping[str, int]]) -> str:
             totals[name] = totals.get(name, 0) + count
     shown = sorted(totals, key=lambda name: (-totals[name], name))
     if len(shown) > len(_PALETTE):
-        shown = [*shown[: len(_PALETTE) - 1], "other"]
+        rest = set(shown[len(_PALETTE) - 1 :])
+        columns = {label: _together(parts, rest) for label, parts in columns.items()}
+        # One of them may be called so itself.
+        shown = [*(name for name in shown if name not in rest and name != _OTHER), _OTHER]
     most, height = max((sum(parts.values()) for parts in columns.values()), default=0) or 1, 200
     left, step = 40, (_WIDTH - 40) / len(columns)
     lines = [f'<text x="{left - 6}" y="14" text-anchor="end">{most:,}</text>']
     for index, (label, parts) in enumerate(columns.items()):
         foot, x = float(height), left + index * step
         for colour, name in zip(_PALETTE, shown, strict=False):
-            rest = (count for other, count in parts.items() if other not in shown)
-            size = (sum(rest) if name == "other" else parts.get(name, 0)) / most * (height - 10)
+            size = parts.get(name, 0) / most * (height - 10)
             foot -= size
             if size:
                 place = f'x="{x:.1f}" y="{foot:.1f}" width="{max(1.0, step - 1):.1f}" height="{size:.1f}"'
@@ -107,6 +110,15 @@ def column_plot(title: str, columns: Mapping[str, Mapping[str, int]]) -> str:
         lines.append(f'<rect x="{x}" y="{y - 11}" width="12" height="12" fill="{colour}"/>')
         lines.append(f'<text x="{x + 18}" y="{y}">{escape(name)}</text>')
     return _figure(title, height + 66, lines)
+
+
+def _together(parts: Mapping[str, int], some: Container[str]) -> dict[str, int]:
+    """The same parts, some of them as one."""
+    found: dict[str, int] = {}
+    for name, count in parts.items():
+        key = _OTHER if name in some else name
+        found[key] = found.get(key, 0) + count
+    return found
 
 
 def html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

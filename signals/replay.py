@@ -207,7 +207,7 @@ class FactsBacktest:
             The signals that are finished by it, as JSON objects with their `verdict`.
 
         Raises:
-            BrokenLog: The value is neither a fact nor a tick.
+            msgspec.MsgspecError: Nobody of us wrote the value.
             UnknownConfig: A tick names a config that is not known.
         """
         records = decode_fact_records(value)

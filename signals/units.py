@@ -26,7 +26,10 @@ def parse_duration(value: object) -> timedelta:
     match = _TEXT.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
         raise ValueError(f"a duration is a number and a unit, such as 90s, 10m, 24h or 7d; got {value!r}")
-    return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+    try:
+        return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+    except OverflowError:
+        raise ValueError(f"a duration is some years at most; got {value!r}") from None
 
 
 def parse_window(value: object) -> int:

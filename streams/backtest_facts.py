@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -28,29 +29,36 @@ class RecordedFact(msgspec.Struct):
     value: msgspec.Raw = msgspec.Raw(b"null")
 
 
+@dataclass
+class FactsReport:
+    """How many records there were, how many of them nobody of us wrote, and the signals by name and verdict."""
+
+    records: int = 0
+    foreign: int = 0
+    signals: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
 def backtest_facts(
     config: Config, files: Iterable[Path], out: Path, *, on_bytes: OnBytes, configs: Path | None = None
-) -> tuple[int, Counter[tuple[str, str]]]:
+) -> FactsReport:
     """
     Fold recordings of the facts log into signals of workspace scope.
 
     Args:
         configs: A recording of `plg.config`: each place of the log then goes by the config that was in force there.
 
-    Returns:
-        How many records there were, and how many signals by name and verdict.
-
     Raises:
-        PlgError: A line is no recorded fact, a file cannot be read, or the result cannot be written.
+        PlgError: A line is no record of a topic, or none of the records a fact; a file cannot be read, or the result
+            cannot be written.
     """
     run = FactsBacktest(config, Domains(config.domains), None if configs is None else _engines(configs, config))
-    records, counts = 0, Counter[tuple[str, str]]()
+    report = FactsReport()
     decoder = msgspec.json.Decoder(RecordedFact)
     with writing(out) as write:
         assert write is not None
 
         def take(found: list[SignalRecord]) -> None:
-            counts.update((str(signal["signal"]), str(signal["verdict"])) for signal in found)
+            report.signals.update((str(signal["signal"]), str(signal["verdict"])) for signal in found)
             write(found)
 
         for line in read_lines(files, on_bytes):
@@ -58,14 +66,23 @@ def backtest_facts(
                 record = decoder.decode(line)
             except msgspec.MsgspecError as error:
                 raise BacktestFailed(
-                    f"line {records + 1} is no recorded fact ({error}); record with `plg topics record`"
+                    f"line {report.records + 1} is no recorded fact ({error}); record with `plg topics record`"
                 ) from error
+            report.records += 1
             value = bytes(record.value)
-            if value != b"null":
+            if value == b"null":
+                continue
+            try:
                 take(run.feed(record.partition, record.offset, value))
-            records += 1
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                # A worker sets it aside, too.
+                report.foreign += 1
         take(run.finish())
-    return records, counts
+        if report.foreign and report.foreign == report.records:
+            raise BacktestFailed(
+                "no record is a fact of ours; record <prefix>.workspace-facts with `plg topics record`"
+            )
+    return report
 
 
 def _engines(configs: Path, config: Config) -> Engines:

@@ -106,14 +106,16 @@ class Measuring:
     Makes the numbers of the configs of one pass.
 
     Args:
-        started: The time of the first event, Unix milliseconds.
+        started: The time of the first event, Unix milliseconds; None without any.
         until: Where time stands at the end.
         counted_from: Alerts before it do not count.
         horizon_ms: How long after an alert a conversion counts.
     """
 
-    def __init__(self, started: int, until: int, counted_from: int | None, horizon_ms: int) -> None:
-        self.counted_from = started if counted_from is None else max(started, counted_from)
+    def __init__(self, started: int | None, until: int, counted_from: int | None, horizon_ms: int) -> None:
+        self._has_events = started is not None
+        begin = until if started is None else started
+        self.counted_from = begin if counted_from is None else max(begin, counted_from)
         self.until = until
         self.span_ms = max(0, until - self.counted_from)
         self._horizon_ms = horizon_ms
@@ -152,7 +154,7 @@ class Measuring:
         return SignalRow(signal, findings.fired[signal], opened, quality.alerts, verdicts, quality)
 
     def _days(self, config: Config, findings: Findings) -> dict[str, dict[str, int]]:
-        if not self.until:
+        if not self._has_events:
             return {}
         days = Days(config.zone)
         first, last = days.day_of(self.counted_from), days.day_of(self.until)

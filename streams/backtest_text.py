@@ -13,6 +13,7 @@ from signals.outcomes_measured import Quality, Rate, Ratio
 from signals.selling import Weekday
 from streams.backtest_report import BacktestReport, RunReport, SweepReport
 from streams.backtest_seed import seed_line
+from streams.terminal import printable
 
 # So many changed alerts are listed by name; --json and --html have all of them.
 SHOWN_CHANGES = 40
@@ -21,7 +22,8 @@ _DAY_S = 86_400
 
 def report_text(report: BacktestReport, out: Path | None) -> str:
     """All of it but what only --json and --html have: days by signal, and the rest of a long list of changes."""
-    return "\n".join(line.rstrip() for line in _lines(report, out))
+    # Names are those of the product's users.
+    return "\n".join(printable(line.rstrip()) for line in _lines(report, out))
 
 
 def _lines(report: BacktestReport, out: Path | None) -> Iterator[str]:

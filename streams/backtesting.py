@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, cast
 
 import msgspec
 
@@ -28,7 +26,7 @@ from streams.backtest_input import Records
 from streams.backtest_report import BacktestReport, Measuring, SweepReport, SweepRow, span_days
 from streams.backtest_seed import Seed
 from streams.backtest_variants import Sweep, Variant
-from streams.replaying import ReplayFailed
+from streams.whole_file import whole_file
 
 Write = Callable[[list[SignalRecord]], None]
 
@@ -50,7 +48,7 @@ class Plan:
         left_out: Why values of the sweeps make no config.
         about: The signal whose alerts a sweep shows; None for all.
         horizon: How long after an alert a conversion counts as its success.
-        until: Where time stands at the end, Unix milliseconds; None for the newest event time.
+        until: Where time stands at the end, Unix milliseconds, if no event is later; None for the newest event time.
         counted_from: Alerts before it do not count.
     """
 
@@ -166,8 +164,9 @@ def _report(
 ) -> BacktestReport:
     newest = run.newest or 0
     measuring = Measuring(
-        run.started or 0,
-        newest if plan.until is None else plan.until,
+        run.started,
+        # Of files all events count, so time goes no less far than they do.
+        newest if plan.until is None else max(newest, plan.until),
         plan.counted_from,
         milliseconds(plan.horizon),
     )
@@ -232,6 +231,8 @@ def _remarks(plan: Plan, report: BacktestReport) -> Iterator[str]:
             f"no alert is old enough to be judged: the history counts {report.span_days:g} days, a conversion counts "
             f"for {plan.horizon.total_seconds() / 86_400:g}; give a longer history or a shorter --horizon"
         )
+    if report.first_event_at is not None and plan.counted_from is not None and not report.span_days:
+        yield "--count-from is not before the end of the history: nothing counts"
     for rule, count in report.run.rule_errors.items():
         yield f"the rule {rule} raised an exception {count:,} times; report it"
 
@@ -262,16 +263,9 @@ def writing(out: Path | None) -> Iterator[Write | None]:
     if out is None:
         yield None
         return
-    partial = out.with_name(out.name + ".part")
-    try:
-        with cast(IO[bytes], gzip.open(partial, "wb") if out.suffix == ".gz" else partial.open("wb")) as file:
+    with whole_file(out) as file:
 
-            def write(signals: list[SignalRecord]) -> None:
-                file.writelines(msgspec.json.encode(signal) + b"\n" for signal in signals)
+        def write(signals: list[SignalRecord]) -> None:
+            file.writelines(msgspec.json.encode(signal) + b"\n" for signal in signals)
 
-            yield write
-        partial.replace(out)
-    except OSError as error:
-        raise ReplayFailed(f"{out}: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+        yield write

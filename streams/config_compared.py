@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from signals.config import Config
+from signals.config import Clock, Config
 from signals.reloading import Difference, Effort, efforts
 from streams.config_log import read_config_log
 from streams.configs import is_same
@@ -76,6 +76,9 @@ def compare_with_running(config: Config, settings: Settings) -> Compared:
     if current is None or known.newest is None:
         return Compared("", [])
     found = [] if is_same(known, config) else efforts(current, config, known.windows)
+    if config.clock is Clock.EVENTS:
+        # Nobody names configs there: each worker goes by the file that it had at its start.
+        found = [replace(one, effort=Effort.RESTART) if one.effort is Effort.NONE else one for one in found]
     if all(one.effort is not Effort.REBUILD for one in found):
         return Compared(known.newest.hash, found)
     sources = source_topics(config, settings)

@@ -71,7 +71,9 @@ class ConfigLog:
         try:
             name = (key or b"").decode()
             if name == FIRST:
-                self.first = msgspec.json.decode(value or b"", type=FirstRecord)
+                first = msgspec.json.decode(value or b"", type=FirstRecord)
+                # Of workers that begin together each writes one, and whoever reads them goes by the same.
+                self.first = self.first or first
                 return None
             record = msgspec.json.decode(value or b"", type=ConfigRecord)
         except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -110,6 +112,13 @@ class ConfigLog:
     def windows(self) -> tuple[int, ...]:
         """The lengths of the rings that workspaces keep, in days."""
         return () if self.first is None else self.first.windows
+
+    def renewed(self, changed_at: int) -> list[tuple[bytes, bytes]]:
+        """Key and value of the newest config with a later time of its file; none where there is no earlier one."""
+        if self.newest is None or changed_at <= self.newest.changed_at:
+            return []
+        record = msgspec.structs.replace(self._records[self.newest.hash], changed_at=changed_at)
+        return [(self.newest.hash.encode(), msgspec.json.encode(record))]
 
     def current(self) -> Config | None:
         """The newest config; None before there is any."""

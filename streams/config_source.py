@@ -14,8 +14,8 @@ from signals.config_warnings import warnings
 from signals.domains import Domains
 from signals.errors import ConfigError
 from signals.mistakes import Key, dotted
-from streams.config_text import Document, parse_text, read_text
-from streams.config_watch import look_at_start
+from streams.config_text import Document, parse_text, read_text, text_of
+from streams.config_watch import Seen, look_at_start
 from streams.redaction import hidden
 
 if TYPE_CHECKING:
@@ -79,14 +79,28 @@ class ConfigSource:
         # Before it is read: what changes in between is seen as a change.
         self.start = look_at_start(path)
 
-    def read(self) -> Config:
+    def read(self, seen: Seen | None = None) -> Config:
         """
-        Read and check the file as it is now.
+        Check what was seen of the file, and not what it has become since: somebody may be just writing it.
+
+        Args:
+            seen: A look at it; the one at the start if None.
 
         Raises:
-            ConfigError: As `load_config`, or as `moved`.
+            ConfigError: As `load_config`, or as `moved`; or it has become empty, which is a disk that is full or an
+                editor that was stopped, and would mean all defaults.
         """
-        return moved(load_config(self.path), self._prefix, self._begin)
+        content = (seen or self.start).content
+        if content is None:
+            # Says why it cannot be read. Where it can be by now, it is new, and may not be whole yet.
+            loaded = load_config(self.path)
+            if seen is not None:
+                raise ConfigError(f"{self.path}: could not be read a moment ago; it is looked at again")
+            return moved(loaded, self._prefix, self._begin)
+        if seen is not None and not content.strip():
+            raise ConfigError(f"{self.path}: is empty; for all defaults write a key of them, such as clock: wall")
+        loaded = parse_config(text_of(content, self.path), str(self.path))
+        return moved(loaded, self._prefix, self._begin)
 
 
 def moved(config: Config, prefix: str | None, begin: str | None = None) -> Config:

@@ -97,6 +97,16 @@ def read_text(path: Path) -> str:
         raise ConfigError(f"{path}: is a folder; name the file in it") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    return text_of(content, path)
+
+
+def text_of(content: bytes, path: Path) -> str:
+    """
+    The same of a content that has been read, up to a byte more than `MAX_FILE_BYTES`.
+
+    Raises:
+        ConfigError: It is too large, or not UTF-8.
+    """
     if len(content) > MAX_FILE_BYTES:
         raise ConfigError(f"{path}: is larger than {MAX_FILE_BYTES // 1024} kB; that is no config")
     try:

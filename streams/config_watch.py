@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 import structlog
 
+from streams.config_text import MAX_FILE_BYTES
+
 log = structlog.get_logger()
 
 # Between two looks. Who saves in place writes for a moment: a content counts once two looks have found the same.
@@ -32,7 +34,8 @@ class Seen(NamedTuple):
 def look_at(path: Path) -> Seen:
     """Look at the file now."""
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
     except OSError:
         return Seen(None, 0)
     return Seen(content, changed_at(path))

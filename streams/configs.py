@@ -77,6 +77,8 @@ class Configs:
         # count; empty if it does.
         self.outcomes: Counter[str] = Counter()
         self.problem = ""
+        # The config of the file, where nothing is wrong with it and another one is in force.
+        self._put_off: Config | None = None
         # Told of each newest config, in the thread that reads the topic.
         self.on_newest: Callable[[Config], None] = lambda _config: None
 
@@ -119,7 +121,7 @@ class Configs:
 
     def _follow(self) -> None:
         # The workers' own group, in which they may read; assigned like this it is not joined.
-        options = {"group.id": self._group, "enable.auto.commit": False}
+        options = {"group.id": self._group, "enable.auto.commit": False, "auto.offset.reset": "earliest"}
         consumer = Consumer({**self._settings.kafka_options, **options})
         consumer.assign([TopicPartition(self._topic, 0, self._offset)])
         while not self._stopped.is_set():
@@ -128,8 +130,13 @@ class Configs:
             except KafkaException as error:
                 log.warning("config.not_read", error=str(error.args[0]))
                 continue
-            if message is not None and message.error() is None:
+            if message is None:
+                continue
+            trouble = message.error()
+            if trouble is None:
                 self.take(message.key(), message.value())
+            else:
+                log.warning("config.not_read", error=trouble.str())
         consumer.close()
 
     def take(self, key: bytes | None, value: bytes | None) -> None:
@@ -138,16 +145,20 @@ class Configs:
         name = self._log.take(key, value)
         if name is None:
             return
+        # A config may come again with a later time of its file.
+        is_news = self._log.newest is not None and (before is None or self._log.newest.hash != before.hash)
         try:
             # Here, so that no event waits for it.
             config = self.engines.of(name).config
-            if self.newest == name:
+            if is_news and self.newest == name:
                 self.on_newest(config)
+            if config == self._put_off and self._log.newest is not None and self._log.newest.hash == name:
+                self._put_off, self.problem = None, ""
         except PlgError as error:
             log.error("config.not_understood", config=name, error=str(error))  # noqa: TRY400  # it is ours
         with self._news:
             self._news.notify_all()
-        if self._log.newest != before:
+        if is_news:
             log.info("config.newest", config=name)
 
     # -- the file
@@ -160,6 +171,7 @@ class Configs:
             seen: The file, for when it changed.
             read: Reads and checks it.
         """
+        self._put_off = None
         try:
             config = read()
             blocked = refusals(self.engines.of(self.newest).config, config, self._log.windows, may_restart=False)
@@ -171,19 +183,27 @@ class Configs:
             self._reject("config.not_reloadable", keys=[f"{one.key}: {one.effort}" for one in blocked])
             return
         self.problem = ""
+        if not is_same(self._log, config) and not is_later(self._log, config, seen.changed_at):
+            self._put_off = config
+            self._reject("config.older", config=config.hash, in_force=self.newest, repair=OLDER)
+            return
+        try:
+            self._publish(config, seen.changed_at)
+        except NotPublished as error:
+            self._put_off = config
+            self._reject("config.not_published", config=config.hash, error=str(error))
+
+    def _publish(self, config: Config, changed_at: int) -> None:
         if is_same(self._log, config):
+            # Or a file that has changed in between, and is seen by its worker later, would take its place.
+            if renewed := self._log.renewed(changed_at):
+                publish(self._topic, self._settings, renewed)
             self.outcomes["same"] += 1
             log.info("config.same", config=config.hash)
-        elif not is_later(self._log, config, seen.changed_at):
-            self._reject("config.older", config=config.hash, in_force=self.newest, repair=OLDER)
-        else:
-            try:
-                publish(self._topic, self._settings, [record_of(config, seen.changed_at)])
-            except NotPublished as error:
-                self._reject("config.not_published", config=config.hash, error=str(error))
-            else:
-                self.outcomes["applied"] += 1
-                log.info("config.published", config=config.hash)
+            return
+        publish(self._topic, self._settings, [record_of(config, changed_at)])
+        self.outcomes["applied"] += 1
+        log.info("config.published", config=config.hash)
 
     def _reject(self, event: str, **fields: object) -> None:
         self.outcomes[_OUTCOMES[event]] += 1
@@ -234,7 +254,9 @@ def open_configs(config: Config, settings: Settings, changed_at: int) -> Configs
     else:
         require_reloadable(known, config)
         if is_same(known, config):
-            pass
+            if renewed := known.renewed(changed_at):
+                publish(topic, settings, renewed)
+                known, offset = read_config_log(topic, settings, config.prefix)
         elif is_later(known, config, changed_at):
             publish(topic, settings, [record_of(config, changed_at)])
             known, offset = read_config_log(topic, settings, config.prefix)
@@ -253,9 +275,13 @@ def publish_now(config: Config, settings: Settings) -> int:
         When it counts as changed, Unix milliseconds.
 
     Raises:
-        NotReloadable: It changes what cannot be changed live.
+        NotReloadable: It changes what cannot be changed live, or nothing can be.
         PlgError: The topic cannot be read or written.
     """
+    if config.clock is Clock.EVENTS:
+        raise NotReloadable(
+            "clock: events: workers go by the files that they had at their start; restart them with this one"
+        )
     topic = Topics(config.prefix, config.topics.partitions).config
     known, _ = read_config_log(topic, settings)
     require_reloadable(known, config)

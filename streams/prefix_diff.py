@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
 
 import msgspec
 from confluent_kafka import Consumer, TopicPartition
@@ -105,12 +104,14 @@ def diff_prefixes(
     require_broker(settings)
     reaches = [_reach(topics, settings) for topics in (left, right)]
     found = {}
+    # Signals before alerts, which have their causes from them.
+    causes: tuple[dict[str, Source], ...] = ({}, {})
     for what in ("signals", "alerts"):
         sides = []
-        for topics in (left, right):
+        for topics, known in zip((left, right), causes, strict=True):
             topic = topics.signals if what == "signals" else topics.alerts
             with progress(f"reading {topic}") as on_record:
-                sides.append([*_moments(topic, settings, since, on_record)])
+                sides.append([*_all_sent(topic, settings, since, on_record, known)])
         found[what] = compare(sides[0], sides[1], reaches)
     return PrefixDiff(found["signals"], found["alerts"])
 
@@ -151,19 +152,55 @@ def _order(one: Moment) -> tuple[str, str, str]:
     return one.occurred_at, one.signal, one.subject
 
 
-def _moments(
-    topic: str, settings: Settings, since: int | None, on_record: Callable[[int, int], None]
+class _Cause(msgspec.Struct):
+    topic: str
+    partition: int
+    offset: int
+    event_id: str
+
+
+class _Record(msgspec.Struct):
+    """What is asked of a signal, or of an alert, which has no `cause` but its signals."""
+
+    id: str
+    signal: str
+    occurred_at: str
+    kind: str = ""
+    status: str = _OPEN
+    scope: str = ""
+    user_id: str | None = None
+    workspace_id: str | None = None
+    cause: _Cause | None = None
+    signal_ids: list[str] = []
+
+
+def sent_of(value: bytes | None, causes: dict[str, Source]) -> Sent | None:
+    """
+    What a record of `signals` or `alerts` says; None of measures, of what is no new alert, and of what is not ours.
+
+    Args:
+        causes: Those of signals by their ids, which signals add to: an alert has that of the signal that opened it.
+    """
+    try:
+        record = msgspec.json.decode(value or b"", type=_Record)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    if record.kind == _MEASURE or record.status != _OPEN:
+        return None
+    cause, opener = record.cause, record.signal_ids[0] if record.signal_ids else record.id
+    if cause is not None:
+        causes[record.id] = Source(cause.topic, cause.partition, cause.offset)
+    subject = f"user:{record.user_id}" if record.scope == "user" else str(record.workspace_id)
+    return Moment(record.signal, subject, "" if cause is None else cause.event_id, record.occurred_at), causes.get(
+        opener
+    )
+
+
+def _all_sent(
+    topic: str, settings: Settings, since: int | None, on_record: Callable[[int, int], None], causes: dict[str, Source]
 ) -> Iterator[Sent]:
-    for message in read_topic(topic, settings, on_record, since=since):
-        value: dict[str, Any] = msgspec.json.decode(message.value() or b"{}")
-        if value.get("kind") == _MEASURE or value.get("status", _OPEN) != _OPEN or "signal" not in value:
-            continue
-        cause = value.get("cause")
-        source = Source(cause["topic"], cause["partition"], cause["offset"]) if cause else None
-        is_user = value.get("scope") == "user"
-        subject = f"user:{value['user_id']}" if is_user else str(value.get("workspace_id"))
-        event_id = str(cause["event_id"]) if cause else ""
-        yield Moment(value["signal"], subject, event_id, value["occurred_at"]), source
+    found = (sent_of(message.value(), causes) for message in read_topic(topic, settings, on_record, since=since))
+    return (one for one in found if one is not None)
 
 
 def _reach(topics: Topics, settings: Settings) -> Reach:
@@ -189,6 +226,11 @@ def _reach(topics: Topics, settings: Settings) -> Reach:
 
 def _origins(topics: Topics, settings: Settings) -> Iterator[Source]:
     for message in read_topic(topics.user_events, settings):
-        for record in decode_user_records(message.value() or b""):
+        try:
+            records = decode_user_records(message.value() or b"")
+        except msgspec.MsgspecError:
+            # Nobody of us wrote it.
+            continue
+        for record in records:
             if isinstance(record, Event):
                 yield record.source

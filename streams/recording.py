@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from confluent_kafka import Message
 from streams.reach import require_broker
 from streams.reading import read_topic
 from streams.settings import Settings
+from streams.whole_file import whole_file
 
 
 def record_topic(
@@ -32,19 +32,15 @@ def record_topic(
     Raises:
         ReadingFailed: The topic does not exist, or the broker stops answering.
         BrokerUnavailable: None answers.
+        NotWritten: The file cannot be written.
     """
     require_broker(settings)
-    partial = out.with_name(out.name + ".part")
     done = 0
-    try:
-        with (gzip.open if out.suffix == ".gz" else open)(partial, "wb") as file:
-            for message in read_topic(topic, settings, on_record):
-                file.write(_line(message))
-                done += 1
-        partial.replace(out)
-        return done
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(out) as file:
+        for message in read_topic(topic, settings, on_record):
+            file.write(_line(message))
+            done += 1
+    return done
 
 
 def _line(message: Message) -> bytes:

@@ -7,6 +7,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import IO, cast
 
@@ -54,23 +55,28 @@ def read_lines(paths: Iterable[Path], on_bytes: Callable[[int], None] = lambda _
         try:
             with path.open("rb") as raw:
                 consumed = 0
-                for number, line in enumerate(_opened(raw)):
+                # Of a pipe nobody knows where it is.
+                place = raw.tell if raw.seekable() else lambda: 0
+                for number, line in enumerate(opened(raw)):
                     text = line.rstrip(b"\r\n")
                     if text:
                         yield text
                     if number % 1_000 == 0:
-                        at = raw.tell()
+                        at = place()
                         on_bytes(at - consumed)
                         consumed = at
-                on_bytes(raw.tell() - consumed)
-        except (OSError, EOFError, zlib.error) as error:
+                on_bytes(place() - consumed)
+        except BROKEN_FILE as error:
             raise ReplayFailed(f"{path}: {getattr(error, 'strerror', None) or error}") from error
 
 
-def _opened(raw: IO[bytes]) -> IO[bytes]:
-    magic = raw.read(2)
-    raw.seek(0)
-    return cast(IO[bytes], gzip.open(raw, "rb")) if magic == b"\x1f\x8b" else raw
+# What reading a file raises: gzip has two more words for what is broken.
+BROKEN_FILE = (OSError, EOFError, zlib.error)
+
+
+def opened(raw: BufferedReader) -> IO[bytes]:
+    """The content of a file or a pipe, unpacked where it is gzip."""
+    return cast(IO[bytes], gzip.open(raw, "rb")) if raw.peek(2).startswith(b"\x1f\x8b") else raw
 
 
 class Replay:

@@ -144,7 +144,7 @@ def _stop_on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, setti
 def _watch_config(configs: Configs, source: ConfigSource) -> ConfigWatch:
     """Take changes of the file into account from now on, and those that other workers publish."""
     configs.start()
-    watch = ConfigWatch(source.path, source.start, lambda seen: configs.consider(seen, source.read))
+    watch = ConfigWatch(source.path, source.start, lambda seen: configs.consider(seen, lambda: source.read(seen)))
     watch.start()
     return watch
 

@@ -66,9 +66,16 @@ class UsageLimit(WorkspaceRule):
         return Finding(evidence, key=report.key_of(level))
 
     def _is_new(self, workspace: WorkspaceState, report: UsageStep, level: float) -> bool:
-        """Whether a level was passed before it was one: the config has lowered it, or has switched the rule on."""
+        """
+        Whether a level was passed before it was one: the config has lowered it, or has switched the rule on.
+
+        Where firings may have been forgotten nobody can tell: what the period has passed is spent then, since a second
+        firing for it would have the id of the first.
+        """
         above = (one for one in self.params.levels if one >= level)
-        return not any(workspace.has_fired(self.name, report.key_of(one)) for one in above)
+        if any(workspace.has_fired(self.name, report.key_of(one)) for one in above):
+            return False
+        return not workspace.may_have_forgotten(self.name, report.fired_keys)
 
     def gap(self, workspace: WorkspaceState, now: int, day: int) -> str | None:  # noqa: ARG002
         """Tell of the metric that is closest to its next level how much of its limit is left until then."""

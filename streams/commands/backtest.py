@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import gc
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streams.commands.common import ConfigArgument, bytes_progress, console, errors, progress
+from streams.commands.common import (
+    ConfigArgument,
+    HtmlOption,
+    bytes_progress,
+    console,
+    errors,
+    progress,
+    require_writable,
+    show_report,
+)
 from streams.settings import read_settings
 
 if TYPE_CHECKING:
@@ -76,9 +85,7 @@ def backtest(  # noqa: PLR0913  # options of a command
         Path | None, typer.Option("--out", help="Write one signal a line, with its verdict; .gz compresses it.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="All numbers as JSON, days and changes among them.")] = False,
-    html: Annotated[
-        Path | None, typer.Option("--html", help="Also write a page with plots, complete in one file.")
-    ] = None,
+    html: HtmlOption = None,
     facts: Annotated[
         bool,
         typer.Option("--facts", help="The files are recordings of <prefix>.workspace-facts (`plg topics record`)."),
@@ -109,38 +116,48 @@ def backtest(  # noqa: PLR0913  # options of a command
       plg backtest plg.yaml events.jsonl.gz --import accounts.csv --import-at 2026-01-01
       plg backtest new.yaml --against plg.yaml --from-topic --since 2026-01-01 --html report.html
     """
-    from streams.backtest_facts import backtest_facts
-    from streams.backtesting import BacktestFailed
-    from streams.config_source import load_config
+    from streams.backtest_html import report_html
+    from streams.backtest_text import report_text
 
     files = files or []
-    if facts:
-        said = [name for name, value in _beside_facts(locals()).items() if value]
-        if said or out is None or not files:
-            raise BacktestFailed(
-                f"--facts goes with files and --out, not with {', '.join(said)}: a facts log holds its own ticks"
-                if said
-                else "--facts needs files and --out"
-            )
-        with bytes_progress(files) as advance:
-            records, counts = backtest_facts(load_config(config), files, out, on_bytes=advance, configs=configs)
-        console.print(f"{records:,} records; {counts.total():,} signals in {out}", soft_wrap=True, markup=False)
-        for (signal, verdict), count in sorted(counts.items()):
-            console.print(f"  {signal}, {verdict}: {count:,}")
+    _require_sensible(locals())
+    for option, path in (("--out", out), ("--html", html)):
+        require_writable(
+            option, path, [config, *files, *(one for one in (against, configs, imported) if one is not None)]
+        )
+    if facts and out is not None:
+        _backtest_facts(config, files, out, configs)
         return
-    if configs is not None:
-        raise BacktestFailed("--configs goes with --facts: events name no config")
-    if from_topic == bool(files):
-        raise BacktestFailed("say what to read: event files, or --from-topic")
-    if since and not from_topic:
-        raise BacktestFailed("--since goes with --from-topic; of a file all is read, and --count-from says what counts")
-    if against is not None and sweep:
-        raise BacktestFailed("--against and --sweep: say one of them")
-    if import_at and imported is None:
-        raise BacktestFailed("--import-at goes with --import")
     plan = _plan(config, against, sweep or [], about, horizon, until, count_from)
     report = _run(plan, files, out, since, None if imported is None else _seed(imported, plan.config, import_at))
-    _show(report, out, html, as_json=as_json)
+    show_report(report, lambda: report_text(report, out), lambda: report_html(report), html, as_json=as_json)
+
+
+def _require_sensible(given: dict[str, Any]) -> None:
+    """Refuse options that do not go together; `given` has them by the names of the command's arguments."""
+    from streams.backtesting import BacktestFailed
+
+    if given["facts"]:
+        said = [name for name, value in _beside_facts(given).items() if value]
+        if said:
+            raise BacktestFailed(
+                f"--facts goes with files and --out, not with {', '.join(said)}: a facts log holds its own ticks"
+            )
+        if given["out"] is None or not given["files"]:
+            raise BacktestFailed("--facts needs files and --out")
+        return
+    if given["configs"] is not None:
+        raise BacktestFailed("--configs goes with --facts: events name no config")
+    if given["from_topic"] == bool(given["files"]):
+        raise BacktestFailed("say what to read: event files, or --from-topic")
+    if given["since"] and not given["from_topic"]:
+        raise BacktestFailed("--since goes with --from-topic; of a file all is read, and --count-from says what counts")
+    if given["against"] is not None and given["sweep"]:
+        raise BacktestFailed("--against and --sweep: say one of them")
+    if given["import_at"] and given["imported"] is None:
+        raise BacktestFailed("--import-at goes with --import")
+    if given["out"] is not None and given["html"] is not None and given["out"].absolute() == given["html"].absolute():
+        raise BacktestFailed("--out and --html: name two files")
 
 
 def _beside_facts(given: dict[str, object]) -> dict[str, object]:
@@ -160,6 +177,19 @@ def _beside_facts(given: dict[str, object]) -> dict[str, object]:
     }
 
 
+def _backtest_facts(config: Path, files: list[Path], out: Path, configs: Path | None) -> None:
+    from streams.backtest_facts import backtest_facts
+    from streams.config_source import load_config
+
+    with bytes_progress(files) as advance:
+        found = backtest_facts(load_config(config), files, out, on_bytes=advance, configs=configs)
+    foreign = f", {found.foreign:,} of them not ours and passed over" if found.foreign else ""
+    total = f"{found.records:,} records{foreign}; {found.signals.total():,} signals in {out}"
+    console.print(total, soft_wrap=True, markup=False)
+    for (signal, verdict), count in sorted(found.signals.items()):
+        console.print(f"  {signal}, {verdict}: {count:,}")
+
+
 def _plan(
     path: Path, against: Path | None, sweep: list[str], about: str, horizon: str, until: str, count_from: str
 ) -> Plan:
@@ -173,6 +203,8 @@ def _plan(
         span = parse_duration(horizon)
     except ValueError as error:
         raise BacktestFailed(f"--horizon: {error}") from None
+    if not span:
+        raise BacktestFailed("--horizon: must be longer than 0s, since an alert comes before its conversion")
     sweeps = [read_sweep(text) for text in sweep]
     tried, left_out = variants(file, sweeps) if sweeps else ([], [])
     return Plan(
@@ -216,7 +248,7 @@ def _seed(file: Path, config: Config, at: str) -> Seed:
 def _run(plan: Plan, files: list[Path], out: Path | None, since: str, seed: Seed | None) -> BacktestReport:
     from streams.backtest_input import file_records, topic_records
     from streams.backtest_seed import in_bytes
-    from streams.backtesting import backtest, read_moment
+    from streams.backtesting import BacktestFailed, backtest, read_moment
 
     # A backtest holds millions of objects that live to its end: as in a worker (streams/worker.py), whose imports are
     # not needed here.
@@ -228,28 +260,10 @@ def _run(plan: Plan, files: list[Path], out: Path | None, since: str, seed: Seed
                 seed.on_record = in_bytes(seed.path, advance)
             return backtest(plan, file_records(files, advance), out, seed)
     begin = read_moment("--since", since, plan.config)
+    if begin is not None and plan.until is not None and begin > plan.until:
+        raise BacktestFailed("--since is after --until: nothing is between them")
     with progress("reading") as tell:
         if seed is not None:
             seed.on_record = tell
         records = topic_records(plan.config, read_settings(), since=begin, until=plan.until, on_record=tell)
         return backtest(plan, records, out, seed)
-
-
-def _show(report: BacktestReport, out: Path | None, html: Path | None, *, as_json: bool) -> None:
-    import msgspec
-
-    from streams.backtest_html import report_html
-    from streams.backtest_text import report_text
-    from streams.backtesting import BacktestFailed
-
-    if html is not None:
-        try:
-            html.write_text(report_html(report), encoding="utf-8")
-        except OSError as error:
-            raise BacktestFailed(f"{html}: {error.strerror or error}") from error
-    if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(report), indent=2))
-    else:
-        console.print(report_text(report, out), markup=False, soft_wrap=True)
-    if html is not None:
-        errors.print(f"written: {html}", markup=False, soft_wrap=True)

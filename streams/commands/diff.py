@@ -9,6 +9,7 @@ import typer
 
 from streams.commands.common import ConfigOption, console, progress
 from streams.settings import read_settings
+from streams.terminal import printable
 
 if TYPE_CHECKING:
     from streams.prefix_diff import Diff, Moment
@@ -72,7 +73,8 @@ def _say(what: str, found: Diff, left: str, right: str, limit: int) -> None:
 
 
 def _text(one: Moment) -> str:
-    return f"{one.occurred_at}  {one.signal:<22} {one.subject}"
+    # Ids are whatever the product's users may choose.
+    return printable(f"{one.occurred_at}  {one.signal:<22} {one.subject}")
 
 
 def _json(found: Diff, left: str, right: str) -> dict[str, object]:

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from signals.errors import PlgError
-from streams.commands.common import ConfigOption, bytes_progress, console, errors, progress
+from streams.commands.common import (
+    ConfigOption,
+    HtmlOption,
+    bytes_progress,
+    progress,
+    require_writable,
+    show_report,
+)
 from streams.settings import read_settings
 
 if TYPE_CHECKING:
@@ -18,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class FunnelRefused(PlgError):
-    """Options that contradict each other, or a file that cannot be written."""
+    """Options that contradict each other."""
 
 
 app = typer.Typer(invoke_without_command=True)
@@ -37,9 +44,7 @@ def funnel(
         typer.Option("--events", help="Over recorded events instead, JSON lines, plain or gzip; no broker needed."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="All numbers as JSON, every week among them.")] = False,
-    html: Annotated[
-        Path | None, typer.Option("--html", help="Also write a page with plots, complete in one file.")
-    ] = None,
+    html: HtmlOption = None,
     config: ConfigOption = None,
 ) -> None:
     """
@@ -60,8 +65,6 @@ def funnel(
     """
     if context.invoked_subcommand is not None:
         return
-    import msgspec
-
     from signals.funnel_html import funnel_html
     from signals.funnel_numbers import measure_funnel
     from signals.funnel_table import funnel_text
@@ -69,21 +72,12 @@ def funnel(
 
     if from_topic and events:
         raise FunnelRefused("--from-topic and --events: say one of them")
+    require_writable("--html", html, events or [])
     settings = read_settings()
     loaded = load_config(config or settings.config)
     state = _state(loaded, settings, events, from_topic=from_topic)
     numbers = measure_funnel(state, loaded.zone, loaded.time_zone)
-    if html is not None:
-        try:
-            html.write_text(funnel_html(numbers), encoding="utf-8")
-        except OSError as error:
-            raise FunnelRefused(f"{html}: {error.strerror or error}") from error
-    if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(numbers), indent=2))
-    else:
-        console.print(funnel_text(numbers), markup=False, soft_wrap=True)
-    if html is not None:
-        errors.print(f"written: {html}", markup=False, soft_wrap=True)
+    show_report(numbers, lambda: funnel_text(numbers), lambda: funnel_html(numbers), html, as_json=as_json)
 
 
 @app.command("run")

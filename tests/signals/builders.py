@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from functools import cache
 from itertools import count
@@ -21,6 +22,7 @@ from signals.engine import (
 )
 from signals.event import PASSIVE_ROLES, Event, EventType, Role, Scalar, Source, Tick
 from signals.facts import Alert, Command, Fact, Firing, Note, Verdict
+from signals.moments import iso
 from signals.shard import Shard
 from signals.units import DAY_MS
 from signals.user import UserState
@@ -84,6 +86,20 @@ def event(  # noqa: PLR0913 - a builder has a word for every field a test may be
         traits=traits or {},
         matched=name if roles else None,
     )
+
+
+def track(user: str, name: str, on: int, group: str = "acme", **properties: Scalar) -> bytes:
+    """A line of an event file: a user does something in a workspace; once for each user, name, time and workspace."""
+    record = {
+        "type": "track",
+        "event": name,
+        "userId": user,
+        "messageId": f"{user}-{name}-{on}-{group}",
+        "context": {"groupId": group},
+        "properties": properties,
+        "timestamp": iso(on),
+    }
+    return json.dumps(record).encode()
 
 
 class River:

@@ -145,3 +145,9 @@ def test_a_signal_without_a_priority_is_normal() -> None:
 
     assert route.priority_of("procurement") is Priority.URGENT
     assert route.priority_of("second_user") is Priority.NORMAL
+
+
+@pytest.mark.parametrize("text", ["99999999999999d", "9" * 400 + "s"])
+def test_duration_beyond_all_calendars_is_a_mistake_like_any_other(text: str) -> None:
+    with pytest.raises(ValidationError, match="a duration is some years at most"):
+        Config.model_validate({"alerts": {"cooldown": text}})

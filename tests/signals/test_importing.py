@@ -362,6 +362,21 @@ def test_only_the_level_that_is_newly_passed_fires() -> None:
     assert report(96, AT + 2) == ["usage_limit 0.95"]
 
 
+def test_levels_of_more_metrics_than_are_remembered_are_spent_all_the_same() -> None:
+    river = River({"limits": {"fired_keys": 10}})
+    metrics = [f"m{number}" for number in range(20)]
+    take(river, workspace(usage=tuple(ImportedUsage(metric, 85, 100) for metric in metrics)))
+
+    def reports(used: int) -> list[Event]:
+        made = [event(None, "acme", on=AT + 1, roles=[Role.USAGE_REPORTED], name="Usage Reported") for _ in metrics]
+        for one, metric in zip(made, metrics, strict=True):
+            one.properties = {"metric": metric, "used": used, "limit": 100}
+        return made
+
+    assert river.feed(*reports(86)) == []
+    assert len(river.feed(*reports(96))) == len(metrics)
+
+
 def test_trial_that_ends_soon_is_waited_for_and_one_that_is_nearly_over_is_not() -> None:
     river = River()
 

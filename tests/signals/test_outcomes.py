@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -10,12 +9,11 @@ import pytest
 from signals.config import Config
 from signals.event import Source
 from signals.lanes import Lane
-from signals.moments import iso
 from signals.one_pass import OnePass
 from signals.outcomes import Account, Findings, Histories, SeenAlert, account_of
 from signals.outcomes_measured import Quality, Rate, Ratio, quality_of, rate, ratio
 from signals.units import DAY_MS
-from tests.signals.builders import day
+from tests.signals.builders import day, track
 
 WEEK_MS = 7 * DAY_MS
 UNTIL = day(30)
@@ -265,19 +263,6 @@ def test_over_nothing_there_is_no_ratio(above: tuple[int, int], below: tuple[int
 # -- collected from the steps themselves
 
 
-def line(user: str, name: str, on: int, group: str = "acme", **properties: Any) -> bytes:
-    record = {
-        "type": "track",
-        "event": name,
-        "userId": user,
-        "messageId": f"{user}-{name}-{on}",
-        "context": {"groupId": group},
-        "properties": properties,
-        "timestamp": iso(on),
-    }
-    return json.dumps(record).encode()
-
-
 def collected(*lines: bytes, **settings: Any) -> tuple[Findings, dict[str, Account]]:
     lane_findings = Findings(keeps_signals=True)
     lane = Lane(
@@ -294,12 +279,12 @@ def collected(*lines: bytes, **settings: Any) -> tuple[Findings, dict[str, Accou
 
 def test_findings_of_a_small_history() -> None:
     findings, accounts = collected(
-        line("ann", "Workspace Created", day(1)),
-        line("ann", "Plan Changed", day(1, 13), plan="free"),
-        line("ann", "Report Shared", day(1, 14)),
-        line("ann", "MSA Requested", day(2)),
-        line("ann", "Plan Changed", day(5), plan="team"),
-        line("ann", "DPA Requested", day(10)),
+        track("ann", "Workspace Created", day(1)),
+        track("ann", "Plan Changed", day(1, 13), plan="free"),
+        track("ann", "Report Shared", day(1, 14)),
+        track("ann", "MSA Requested", day(2)),
+        track("ann", "Plan Changed", day(5), plan="team"),
+        track("ann", "DPA Requested", day(10)),
     )
 
     alerts = list(findings.alerts.values())
@@ -316,11 +301,11 @@ def test_findings_of_a_small_history() -> None:
 def test_an_alert_tells_the_signals_of_its_minute_and_not_the_reasons_that_join_it() -> None:
     # The second request of the same day cools down; its reason joins the alert of the next one.
     findings, _ = collected(
-        line("ann", "Report Shared", day(1)),
-        line("ann", "MSA Requested", day(2)),
-        line("ann", "DPA Requested", day(2) + 1_000),
-        line("ann", "Security Review Requested", day(3)),
-        line("ann", "Contact Sales Clicked", day(4)),
+        track("ann", "Report Shared", day(1)),
+        track("ann", "MSA Requested", day(2)),
+        track("ann", "DPA Requested", day(2) + 1_000),
+        track("ann", "Security Review Requested", day(3)),
+        track("ann", "Contact Sales Clicked", day(4)),
     )
 
     told = [(one.signal, sorted(one.signals.values())) for one in findings.alerts.values()]

@@ -21,8 +21,8 @@ from streams.backtesting import Plan, backtest
 from streams.cli import app
 from streams.config_source import check_text
 from streams.import_file import ImportRefused, read_import_file
-from tests.signals.builders import day
-from tests.streams.test_backtesting import line, planned, simulated
+from tests.signals.builders import day, track
+from tests.streams.test_backtesting import planned, simulated
 
 # The team pays nothing, has seats for ten, and has long been at work; of the other one nothing is told.
 IMPORT = """workspace,plan,seats,activated_at,user,email
@@ -39,12 +39,12 @@ def history() -> list[bytes]:
     for group in ("acme", "globex"):
         ann, bob, cid = ("ann", "bob", "cid") if group == "acme" else ("gus", "hal", "ida")
         lines += [
-            line(ann, "Dashboard Viewed", day(2), group),
-            line(bob, "Dashboard Viewed", day(2, 13), group),
-            line(cid, "Dashboard Viewed", day(3), group),
-            line(ann, "Usage Reported", day(3, 13), group, metric="calls", used=96, limit=100),
-            line(ann, "Plan Changed", day(5), group, plan="team"),
-            line(ann, "Dashboard Viewed", day(40), group),
+            track(ann, "Dashboard Viewed", day(2), group),
+            track(bob, "Dashboard Viewed", day(2, 13), group),
+            track(cid, "Dashboard Viewed", day(3), group),
+            track(ann, "Usage Reported", day(3, 13), group, metric="calls", used=96, limit=100),
+            track(ann, "Plan Changed", day(5), group, plan="team"),
+            track(ann, "Dashboard Viewed", day(40), group),
         ]
     return sorted(lines, key=lambda one: str(json.loads(one)["timestamp"]))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,11 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from signals.codec import encode_record
 from signals.config import Config
-from signals.event import Source
+from signals.event import Source, Tick
 from signals.moments import iso
+from signals.pages import column_plot
 from simulator import Scenario, simulate
 from streams.backtest_html import report_html
 from streams.backtest_report import BacktestReport
@@ -23,7 +27,8 @@ from streams.backtest_variants import read_sweep, variants
 from streams.backtesting import Plan, backtest
 from streams.cli import app
 from streams.config_source import check_text
-from tests.signals.builders import day
+from streams.replaying import ReplayFailed, read_lines
+from tests.signals.builders import day, track
 
 TEXT = """
 events:
@@ -34,23 +39,10 @@ plans: {order: [team, business]}
 SWEEP = "signals.multi_user.active_users=4..7"
 
 
-def line(user: str, name: str, on: int, group: str = "acme", **properties: Any) -> bytes:
-    record = {
-        "type": "track",
-        "event": name,
-        "userId": user,
-        "messageId": f"{user}-{name}-{on}-{group}",
-        "context": {"groupId": group},
-        "properties": properties,
-        "timestamp": iso(on),
-    }
-    return json.dumps(record).encode()
-
-
 def team(group: str, people: int, on: int) -> list[bytes]:
     """A workspace in which one person more is at work with each hour of a day, the first of whom activates."""
-    lines = [line(f"{group}-0", "Workspace Created", on, group), line(f"{group}-0", "Report Shared", on + 1, group)]
-    return lines + [line(f"{group}-{n}", "Dashboard Viewed", on + n * 3_600_000, group) for n in range(1, people)]
+    lines = [track(f"{group}-0", "Workspace Created", on, group), track(f"{group}-0", "Report Shared", on + 1, group)]
+    return lines + [track(f"{group}-{n}", "Dashboard Viewed", on + n * 3_600_000, group) for n in range(1, people)]
 
 
 def small() -> list[bytes]:
@@ -62,10 +54,10 @@ def small() -> list[bytes]:
         *team("six", 6, day(1)),
         *team("five", 5, day(1)),
         *team("four", 4, day(1)),
-        *(line(f"{group}-0", "Plan Changed", day(1, 23), group, plan="free") for group in ("six", "five", "four")),
-        line("six-0", "Plan Changed", day(5), "six", plan="team"),
-        line("four-0", "Plan Changed", day(9), "four", plan="team"),
-        line("five-0", "Dashboard Viewed", day(20), "five"),
+        *(track(f"{group}-0", "Plan Changed", day(1, 23), group, plan="free") for group in ("six", "five", "four")),
+        track("six-0", "Plan Changed", day(5), "six", plan="team"),
+        track("four-0", "Plan Changed", day(9), "four", plan="team"),
+        track("five-0", "Dashboard Viewed", day(20), "five"),
     ]
 
 
@@ -193,6 +185,36 @@ def test_without_events_there_is_a_report_all_the_same() -> None:
     ET.fromstring(_page(report))
 
 
+def test_no_event_and_a_day_to_go_to_make_no_history_of_fifty_years() -> None:
+    report = run([], planned(until=day(5)))
+
+    assert (report.span_days, report.run.days) == (0, {})
+
+
+def test_history_ends_no_earlier_than_its_events() -> None:
+    report, early = run(small(), planned()), run(small(), planned(until=day(3)))
+
+    assert (early.until, early.span_days, [*early.run.days]) == (report.until, report.span_days, [*report.run.days])
+    # Its last tick is that of day 3: the alerts that events bring count, over the time that they took.
+    assert early.run.quality.per_week == round(early.run.quality.alerts * 7 / 19, 2)
+
+
+def test_history_that_ends_before_counting_begins_says_so() -> None:
+    report = run(small(), planned(counted_from=day(300)))
+
+    assert (report.span_days, report.run.days, report.run.quality.alerts) == (0, {}, 0)
+    assert any("--count-from is not before the end" in remark for remark in report.remarks)
+
+
+def test_signal_called_other_has_a_column_beside_those_that_are_put_together() -> None:
+    few = column_plot("alerts", {"2026-03-02": {"other": 5}})
+    many = column_plot("alerts", {"2026-03-02": {"other": 5} | {f"signal_{n}": 10 + n for n in range(9)}})
+
+    assert "<title>2026-03-02 other</title>" in few
+    assert many.count("<title>2026-03-02 other</title>") == 1
+    assert 'height="' in many
+
+
 def test_signals_are_off_that_precision_needs() -> None:
     config = Config.model_validate({"signals": {"converted_to_paid": {"enabled": False}}})
 
@@ -232,6 +254,18 @@ def test_names_of_the_product_are_no_markup() -> None:
 
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
+
+
+def test_names_of_the_product_do_not_write_to_the_terminal() -> None:
+    named = {"type": "group", "userId": "six-0", "messageId": "g", "groupId": "six",
+             "traits": {"name": "Ev\u00efl\nvanished: \x1b[2J"}, "timestamp": iso(day(1, 1))}  # fmt: skip
+    lines = [*small(), json.dumps(named).encode()]
+
+    text = report_text(run(lines, planned(against="signals: {multi_user: {active_users: 6}}\n")), None)
+
+    assert "\x1b" not in text
+    assert "Ev\u00efl" in text
+    assert not any(line.startswith("vanished: ") for line in text.splitlines())
 
 
 def _page(report: BacktestReport) -> str:
@@ -277,6 +311,13 @@ def test_the_command_writes_signals_numbers_and_a_page(files: tuple[Path, Path],
         (["--about", "multi_usr"], "did you mean multi_user"),
         (["--against", "plg.yaml", "--sweep", SWEEP], "say one of them"),
         (["--sweep", "signals.multi_user.active_users=0"], "must be at least 1, got 0"),
+        (["--horizon", "0s"], "--horizon: must be longer than 0s"),
+        (["--horizon", "99999999999d"], "--horizon: a duration is some years at most"),
+        (["--html", "nowhere/page.html"], "--html nowhere/page.html: there is no folder nowhere"),
+        (["--out", "/"], "--out /: is a folder"),
+        (["--out", "x" * 5_000], "File name too long"),
+        (["x" * 5_000], "File name too long"),
+        (["--out", "x", "--html", "./x"], "--out and --html: name two files"),
         (["--facts"], "--facts needs files and --out"),
         (["--facts", "--out", "x", "--until", "2026-01-01"], "not with --until"),
     ],
@@ -286,3 +327,87 @@ def test_options_that_cannot_be_say_what_to_do(files: tuple[Path, Path], options
 
     assert ran.exit_code != 0
     assert says in str(ran.exception)
+
+
+@pytest.mark.parametrize("option", ["--out", "--html"])
+def test_what_is_read_is_not_written_over(files: tuple[Path, Path], option: str) -> None:
+    for file in files:
+        before = file.read_bytes()
+
+        ran = plg(*files, option, file)
+
+        assert "is read by this command" in str(ran.exception)
+        assert file.read_bytes() == before
+
+
+def test_out_is_whole_or_as_it_was_and_a_device_stays_one(files: tuple[Path, Path], tmp_path: Path) -> None:
+    pipe, link, target = tmp_path / "pipe", tmp_path / "link", tmp_path / "target"
+    os.mkfifo(pipe)
+    link.symlink_to(target)
+    target.write_text("before")
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert [plg(*files, "--out", out).exit_code for out in (pipe, link)] == [0, 0]
+        assert os.read(reading, 1_000_000) == target.read_bytes()
+    finally:
+        os.close(reading)
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+    written = target.read_bytes()
+    files[1].write_bytes(gzip.compress(b"{}\n" * 100_000)[:-9])
+    assert plg(*files, "--out", target).exit_code != 0
+    assert target.read_bytes() == written
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_equal_signals_are_equal_files_compressed_too(files: tuple[Path, Path], tmp_path: Path) -> None:
+    plain, first, second = tmp_path / "a.jsonl", tmp_path / "a.gz", tmp_path / "b.gz"
+
+    for out in (plain, first, second):
+        assert plg(*files, "--out", out).exit_code == 0
+
+    assert first.read_bytes() == second.read_bytes()
+    assert gzip.decompress(first.read_bytes()) == plain.read_bytes()
+    # The header's own time.
+    assert first.read_bytes()[4:8] == bytes(4)
+
+
+def test_record_of_a_facts_log_that_nobody_of_us_wrote_is_passed_over(files: tuple[Path, Path], tmp_path: Path) -> None:
+    facts, out = tmp_path / "facts.jsonl", tmp_path / "out.jsonl"
+    foreign = b'{"partition":0,"offset":0,"value":{"x":1}}\n'
+    tick = b'{"partition":0,"offset":1,"value":' + encode_record(Tick(day(1))) + b"}\n"
+
+    facts.write_bytes(foreign + tick)
+    some = plg(files[0], facts, "--facts", "--out", out)
+    facts.write_bytes(foreign)
+    none = plg(files[0], facts, "--facts", "--out", out)
+
+    assert "2 records, 1 of them not ours and passed over; 0 signals" in some.stdout
+    assert "no record is a fact" in str(none.exception)
+
+
+def test_report_is_shown_even_where_its_page_cannot_be_written(files: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "page.html").symlink_to("nowhere/page.html")
+
+    ran = plg(*files, "--html", tmp_path / "page.html")
+
+    assert ran.exit_code != 0
+    assert "page.html: No such file" in str(ran.exception)
+    assert "signals" in ran.stdout
+
+
+def test_lines_come_out_of_a_pipe_and_a_broken_file_is_named(tmp_path: Path) -> None:
+    lines = [b'{"number":%d}' % number for number in range(30_000)]
+    whole = gzip.compress(b"\n".join(lines))
+    path = tmp_path / "events.gz"
+    path.write_bytes(whole[:5_000] + bytes(100) + whole[5_100:])
+    reading, writing = os.pipe()
+    os.write(writing, gzip.compress(b"\n".join(lines[:9])))
+    os.close(writing)
+
+    with pytest.raises(ReplayFailed, match=r"events\.gz"):
+        list(read_lines([path]))
+    try:
+        assert [*read_lines([Path(f"/dev/fd/{reading}")])] == lines[:9]
+    finally:
+        os.close(reading)

@@ -13,11 +13,12 @@ import structlog
 
 from signals.config import Config
 from signals.errors import ConfigError
+from streams import config_compared, config_source
 from streams import configs as configs_module
 from streams.config_log import ConfigLog, first_of, record_of, recorded
 from streams.config_source import ConfigSource, load_config, moved
 from streams.config_watch import ConfigWatch, Seen, changed_at, look_at
-from streams.configs import Configs, NotReloadable, is_later, is_same, require_reloadable
+from streams.configs import Configs, NotReloadable, is_later, is_same, publish_now, require_reloadable
 from streams.settings import Settings
 
 LARGE: dict[str, Any] = {
@@ -129,7 +130,9 @@ class Published:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    # Nobody is writing it; what waits for that would sleep.
+    monkeypatch.setattr(config_source, "look_at_start", look_at)
     return tmp_path / "plg.yaml"
 
 
@@ -179,6 +182,115 @@ def test_file_that_changed_before_another_workers_file_does_not_count(
 
     assert worker.save("signals: {multi_user: {active_users: 6}}", path, at=29) == ["config.older"]
     assert worker.configs.newest == users(4).hash
+
+
+def test_file_that_was_older_is_well_once_somebody_puts_its_config_in_force(
+    monkeypatch: pytest.MonkeyPatch, path: Path
+) -> None:
+    worker = Published(monkeypatch, changed=30)
+    worker.save("signals: {multi_user: {active_users: 6}}", path, at=29)
+    assert worker.configs.problem == "older"
+
+    worker.configs.take(*record_of(users(5), 31))
+    assert worker.configs.problem == "older"
+    worker.configs.take(*record_of(users(6), 32))
+
+    assert (worker.configs.newest, worker.configs.problem) == (users(6).hash, "")
+
+
+@pytest.mark.parametrize("is_seen_last", [False, True])
+def test_file_saved_again_counts_from_then_whoever_is_seen_first(
+    monkeypatch: pytest.MonkeyPatch, path: Path, *, is_seen_last: bool
+) -> None:
+    worker, told = Published(monkeypatch), list[Config]()
+    worker.configs.on_newest = told.append
+    # Saved at 20 where a worker was down, and at 30 here.
+    elsewhere = record_of(users(6), 20)
+
+    if not is_seen_last:
+        worker.configs.take(*elsewhere)
+    worker.save("signals: {multi_user: {active_users: 4}}", path, at=30)
+    if is_seen_last:
+        worker.configs.take(*elsewhere)
+
+    assert worker.configs.newest == users(4).hash
+    assert worker.save("signals: {multi_user: {active_users: 4}}", path, at=31) == ["config.same"]
+    assert told == ([] if is_seen_last else [users(6), users(4)])
+
+
+def test_what_counts_is_what_was_seen_and_not_what_the_file_becomes_meanwhile(
+    monkeypatch: pytest.MonkeyPatch, path: Path
+) -> None:
+    path.write_text("signals: {multi_user: {active_users: 4}}")
+    source, worker = ConfigSource(path), Published(monkeypatch)
+    seen = Seen(b"signals: {multi_user: {active_users: 6}}", 20)
+    # Somebody begins to write it in place: of a file just cut off a worker would read all defaults.
+    path.write_bytes(b"")
+
+    worker.configs.consider(seen, lambda: source.read(seen))
+
+    assert worker.configs.newest == users(6).hash
+    assert source.read() == users(4)
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", None])
+def test_file_that_is_emptied_or_gone_does_not_mean_all_defaults(
+    monkeypatch: pytest.MonkeyPatch, path: Path, content: bytes | None
+) -> None:
+    path.write_text("")
+    source, worker = ConfigSource(path), Published(monkeypatch)
+    assert source.read() == Config()
+    path.unlink()
+
+    worker.configs.consider(Seen(content, 20), lambda: source.read(Seen(content, 20)))
+
+    assert (worker.configs.newest, worker.configs.problem) == (users(4).hash, "invalid")
+
+
+def test_file_that_comes_back_while_it_is_missed_waits_for_the_next_look(
+    monkeypatch: pytest.MonkeyPatch, path: Path
+) -> None:
+    path.write_text("signals: {multi_user: {active_users: 4}}")
+    source, worker = ConfigSource(path), Published(monkeypatch)
+    path.write_text("signals: {multi_user: {active_users: 6}}")
+
+    worker.configs.consider(Seen(None, 0), lambda: source.read(Seen(None, 0)))
+    assert (worker.configs.newest, worker.configs.problem) == (users(4).hash, "invalid")
+
+    worker.configs.consider(look_at(path), lambda: source.read(look_at(path)))
+    assert (worker.configs.newest, worker.configs.problem) == (users(6).hash, "")
+
+
+def test_of_workers_that_begin_together_the_first_record_counts_for_all() -> None:
+    log = log_of((users(4), 10), first=users(4))
+
+    log.take(*first_of(users(5)))
+
+    assert (log.first and log.first.config) == users(4).hash
+
+
+def test_file_too_large_for_a_config_is_not_read_to_its_end(path: Path) -> None:
+    path.write_bytes(b"#" * 1_000_000)
+
+    content = look_at(path).content
+
+    assert len(content or b"") < 300_000
+    with pytest.raises(ConfigError, match="is larger than 256 kB"):
+        ConfigSource(path).read()
+
+
+def test_where_events_move_time_nothing_is_published_or_called_live(monkeypatch: pytest.MonkeyPatch) -> None:
+    by_events = Config.model_validate({"clock": "events"})
+    edited = Config.model_validate({"clock": "events", "signals": {"multi_user": {"active_users": 4}}})
+    monkeypatch.setattr(config_compared, "require_broker", lambda _settings: None)
+    monkeypatch.setattr(config_compared, "read_config_log", lambda *_: (log_of((by_events, 10)), 2))
+
+    compared = config_compared.compare_with_running(edited, Settings())
+
+    assert compared.lines()[0] == "signals.multi_user.active_users: 5 -> 4: takes a restart of the workers"
+    assert not compared.is_reloadable
+    with pytest.raises(NotReloadable, match=r"clock: events: .* restart them"):
+        publish_now(edited, Settings())
 
 
 def test_config_that_no_record_has_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,56 @@ def test_same_member_twice_is_one(tmp_path: Path) -> None:
 )
 def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, content: str | bytes, says: str) -> None:
     assert says in refused(tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ('workspace,plan\nacme,"team\nbeta,pro\n', "line 2: no CSV: a quote that is opened in this row is not closed"),
+        ("workspace,plan\racme,team\r", "line 1: no CSV: lines end with a bare carriage return"),
+        ('{"workspace":"acme","members":["ann"," "]}', "line 1: user: missing"),
+        ('{"workspace":"acme","members":[""]}', "line 1: user: missing"),
+        ('{"workspace":"acme","account":"beta"}', "line 1: workspace is there twice, as 'account' too"),
+        ('{"workspace":"acme","members":[{"id":"ann","user":"bob"}]}', "line 1: user is there twice, as 'user' too"),
+    ],
+)
+def test_what_could_be_read_in_two_ways_is_not_guessed(tmp_path: Path, content: str, says: str) -> None:
+    assert says in refused(tmp_path, content)
+
+
+def test_a_cell_may_have_as_many_members_as_a_line(tmp_path: Path) -> None:
+    users = [f"user-{number}" for number in range(20_000)]
+
+    found = records(tmp_path, f"workspace,members\nacme,{';'.join(users)}\n , \n")
+
+    assert [one.user_id for one in found if isinstance(one, ImportedMember)] == users
+
+
+def test_broken_gzip_is_told_wherever_it_is_broken(tmp_path: Path) -> None:
+    whole = gzip.compress("".join(["workspace\n", *(f"w{number}\n" for number in range(30_000))]).encode())
+
+    for broken in (whole[:5_000], whole[:5_000] + bytes(100) + whole[5_100:], whole[:-8] + bytes(8)):
+        assert "import.txt" not in refused(tmp_path, broken)
+
+
+def test_a_pipe_is_read_like_a_file(tmp_path: Path) -> None:
+    for content in (CSV.encode(), gzip.compress(CSV.encode())):
+        reading, writing = os.pipe()
+        os.write(writing, content)
+        os.close(writing)
+        try:
+            assert [*read_import_file(Path(f"/dev/fd/{reading}"), CONFIG, AT).records()] == EXPECTED
+        finally:
+            os.close(reading)
+
+
+def test_a_file_out_of_an_archive_without_times_asks_for_one(tmp_path: Path) -> None:
+    path = tmp_path / "import.txt"
+    path.write_text(CSV)
+    os.utime(path, (0, 0))
+
+    with pytest.raises(ImportRefused, match=r"written at 1970-01-01.*--at"):
+        file_time(path)
 
 
 def test_all_mistakes_are_told_up_to_twenty(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from signals.event import Event, Scalar
-from tests.signals.builders import River, day, names
+from tests.signals.builders import River, day, engine, names
 from tests.signals.rules.billing_events import usage
 
 
@@ -168,3 +168,40 @@ def test_reasons_hold_the_ratio_against_its_level() -> None:
 
     assert reasons == [("usage_ratio", 0.833, 0.8), ("usage", 2, 2.4), ("metric", "calls", None)]
     assert rule.headline(signal.evidence) == "2 of 2.4 calls used"
+
+
+FEW_KEYS: dict[str, object] = {"limits": {"fired_keys": 10}}
+METRICS = [f"m{number}" for number in range(8)]
+
+
+def test_level_whose_firing_is_forgotten_does_not_fire_again_in_its_period() -> None:
+    river = River(FEW_KEYS)
+    first = river.feed(*(usage(used=used, metric=one) for one in METRICS for used in (80, 95)))
+
+    again = river.feed(*(usage(used=96, metric=one, on=day(2)) for one in METRICS))
+
+    assert len(first) == 16
+    assert len([key for key in river.workspace("acme").fired if key.startswith("usage_limit|")]) < 16
+    assert again == []
+    # What is newly passed fires as ever.
+    full = river.feed(*(usage(used=100, metric=one, on=day(3)) for one in METRICS))
+    assert [s.evidence["metric"] for s in full if s.signal == "usage_limit"] == METRICS
+
+
+def test_short_periods_of_one_metric_do_not_let_the_long_period_of_another_fire_again() -> None:
+    river = River(FEW_KEYS)
+    yearly = usage(used=80, metric="seats", period="year")
+    days = [usage(used=90, metric="calls", period="day", on=day(n)) for n in range(2, 20)]
+
+    signals = river.feed(yearly, *days, usage(used=80, metric="seats", period="year", on=day(20)))
+
+    assert [s.evidence["metric"] for s in signals] == ["seats"] + ["calls"] * len(days)
+    assert len({s.id for s in signals}) == len(signals)
+
+
+def test_level_that_is_lowered_fires_where_all_firings_are_remembered() -> None:
+    river = River({"signals": {"usage_limit": {"levels": [0.9]}}, **FEW_KEYS})
+    assert river.feed(usage(used=85)) == []
+    river.engine = engine({"signals": {"usage_limit": {"levels": [0.8]}}, **FEW_KEYS})
+
+    assert [s.evidence["level"] for s in river.feed(usage(used=85), usage(used=86))] == [0.8]
