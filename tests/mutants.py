@@ -143,7 +143,7 @@ FAULTS = (
     ),
     Fault(
         "a workspace's state has no `at`",
-        "signals/engine.py",
+        "signals/workspace_step.py",
         "not is_new or (workspace is not None and position <= workspace.at)",
         "not is_new",
         (_DIES,),

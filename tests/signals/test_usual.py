@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signals import engine as steps
+from signals import user_step, workspace_step
 from signals.engine import (
     Engine,
     decode_user_state,
@@ -56,8 +56,8 @@ def _counted(taken: Taken) -> dict[str, Callable[..., Any]]:
 @contextmanager
 def _ways(ways: dict[str, Callable[..., Any]]) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        for name, way in ways.items():
-            patch.setattr(steps, name, way)
+        patch.setattr(user_step, "take_usual_event", ways["take_usual_event"])
+        patch.setattr(workspace_step, "take_pulse", ways["take_pulse"])
         yield
 
 
