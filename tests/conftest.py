@@ -8,6 +8,7 @@ import uuid
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.certificates import CertificatesMissingError, make_certificates
 from tests.docker_engine import ServerMissingError
@@ -39,6 +40,9 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
     config.stash[_NOTES] = []
+    # How long an example takes says what else the machine is doing; speed is the benchmarks' affair.
+    settings.register_profile("plg", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("plg")
     unknown = _required() - _REQUIREMENTS
     if unknown:
         raise pytest.UsageError(f"{_REQUIRE}: unknown {sorted(unknown)}, known are {sorted(_REQUIREMENTS)}")
