@@ -27,7 +27,7 @@ from signals.importing import import_member
 from signals.judging import judge_user
 from signals.measures import tell_measures
 from signals.shard import Coordinate, Fence, Shard
-from signals.steps import News, Stepped, UserRecord, collected, take_tick
+from signals.steps import News, Stepped, UserRecord, collected, fire_due
 from signals.telling import Place, facts_of, passed_through
 from signals.user import Progress, UserState, apply_event, keep_timers
 from signals.usual import take_usual_event
@@ -171,46 +171,13 @@ def _step_user_without_event(
 
 
 def _tick_users(shard: Shard[UserState], tick: Tick, place: Place, engine: Engine, out: Outputs) -> None:
-    before = shard.fence.config
-    if take_tick(shard, tick, engine, out):
-        fire = _fire_due_users if shard.fence.config == before else _look_at_users
-        fire(shard, tick.time, place, engine, out)
+    def move(due: int, key: str, user: UserState) -> None:
+        # Padded, so that the order of the texts is that of the times.
+        order = f"{due:015d}:{key}"
+        now = tick.time if engine.is_wall else None
+        move_user_clock(key.removeprefix("user:"), user, tick.time, now, place, order, engine, out)
 
-
-def _fire_due_users(shard: Shard[UserState], time: int, place: Place, engine: Engine, out: Outputs) -> None:
-    for due, key in shard.due(time):
-        user = shard.get(key)
-        if user is None:
-            continue
-        if place.position <= user.at:
-            # As below.
-            shard.touch(key, user, user.at)
-            continue
-        _move_user(due, key, user, time, place, engine, out)
-        shard.touch(key, user, place.position)
-
-
-def _move_user(due: int, key: str, user: UserState, time: int, place: Place, engine: Engine, out: Outputs) -> None:
-    # Padded, so that the order of the texts is that of the times.
-    order = f"{due:015d}:{key}"
-    now = time if engine.is_wall else None
-    move_user_clock(key.removeprefix("user:"), user, time, now, place, order, engine, out)
-
-
-def _look_at_users(shard: Shard[UserState], time: int, place: Place, engine: Engine, out: Outputs) -> None:
-    """
-    As `_fire_due_users`, at a tick that brings another config: whoever waits is looked at.
-
-    What it waits for may now be due earlier, which `due` of its state does not know, or never. A state that is as
-    before is not written.
-    """
-    for due, key, user in shard.waiting():
-        if place.position <= user.at:
-            continue
-        waits = len(user.timers)
-        _move_user(due, key, user, time, place, engine, out)
-        if user.due != due or len(user.timers) != waits:
-            shard.touch(key, user, place.position)
+    fire_due(shard, tick, place.position, engine, out, move)
 
 
 def _apply_to_user(  # noqa: C901 - flat: what is asked only of some events is asked here, not a call away

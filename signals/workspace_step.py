@@ -23,7 +23,7 @@ from signals.importing import import_fact, import_workspace
 from signals.judging import fire_derived, judge_workspace
 from signals.score import company_of
 from signals.shard import Fence, Shard
-from signals.steps import News, Stepped, WorkspaceRecord, collected, take_tick
+from signals.steps import News, Stepped, WorkspaceRecord, collected, fire_due
 from signals.telling import Place
 from signals.usual import take_pulse
 from signals.workspace import NO_CHANGE, Change, WorkspaceState, apply_fact
@@ -173,38 +173,12 @@ def _mute_everywhere(fence: Fence, record: Fact | Pulse | Command | ImportedWork
 
 
 def _tick_workspaces(shard: Shard[WorkspaceState], tick: Tick, position: int, engine: Engine, out: Outputs) -> None:
-    before = shard.fence.config
-    if take_tick(shard, tick, engine, out):
-        fire = _fire_due if shard.fence.config == before else _look_at_workspaces
-        fire(shard, tick.time, position, engine, out)
-
-
-def _fire_due(shard: Shard[WorkspaceState], time: int, position: int, engine: Engine, out: Outputs) -> None:
-    for _, key in shard.due(time):
-        workspace = shard.get(key)
-        if workspace is None:
-            continue
-        if position <= workspace.at:
-            # The state is ahead of the log, after a crash: this tick is in it already, only its schedule is to be kept.
-            shard.touch(key, workspace, workspace.at)
-            continue
-        case = Case(key, workspace, time, time, engine, out, shard.fence.muted)
-        move_workspace_clock(case, time)
+    def move(_due: int, key: str, workspace: WorkspaceState) -> None:
+        case = Case(key, workspace, tick.time, tick.time, engine, out, shard.fence.muted)
+        move_workspace_clock(case, tick.time)
         _bound(case)
-        shard.touch(key, workspace, position)
 
-
-def _look_at_workspaces(shard: Shard[WorkspaceState], time: int, position: int, engine: Engine, out: Outputs) -> None:
-    """As `_look_at_users`."""
-    for due, key, workspace in shard.waiting():
-        if position <= workspace.at:
-            continue
-        waits = len(workspace.timers)
-        case = Case(key, workspace, time, time, engine, out, shard.fence.muted)
-        move_workspace_clock(case, time)
-        _bound(case)
-        if workspace.due != due or len(workspace.timers) != waits:
-            shard.touch(key, workspace, position)
+    fire_due(shard, tick, position, engine, out, move)
 
 
 def _apply_to_workspace(  # noqa: C901, PLR0912, PLR0915 - flat: a case is made only where policy is asked: most facts never are
