@@ -127,7 +127,7 @@ def test_over_recorded_events_it_needs_no_broker(nowhere: River) -> None:
     ("options", "says"),
     [
         (("--events", "missing.jsonl"), "missing.jsonl: No such file"),
-        (("--events", "plg.yaml", "--html", "no/such/folder.html"), "No such file"),
+        (("--events", "plg.yaml", "--html", "no/such/folder.html"), "there is no folder no/such"),
         (("run",), "no Kafka broker"),
     ],
 )
