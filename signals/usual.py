@@ -126,7 +126,8 @@ def _place_of(user: UserState, event: Event, engine: Engine) -> str | None:
     """Where an event counts that names no workspace, or an address; None if that is not plain, or the address news."""
     if event.email is not None:
         address = engine.address(event.email)
-        if address.domain != user.domain or address.is_internal:
+        # One that was kept while addresses were shown is to go.
+        if address.domain != user.domain or address.is_internal or user.email is not None:
             return None
     if event.workspace_id is None and len(user.workspaces) == 1:
         return next(iter(user.workspaces))

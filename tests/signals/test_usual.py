@@ -191,3 +191,20 @@ def test_the_first_event_of_another_day_brings_it(later: int, brought: int | Non
 
     assert isinstance(fact, Pulse)
     assert fact.day == brought
+
+
+def test_address_kept_while_addresses_were_shown_goes_with_the_next_event_that_tells_it_again() -> None:
+    shown, hidden = engine(ACTIVATION | {"alerts": {"show_email": True}}), engine(ACTIVATION)
+    users = Shard(encode_state, decode_user_state)
+    for position in range(3):
+        step_user(users, event("ann", "acme", on=day(0) + position, email="ann@acme.example"), position, 0, shown)
+    before = users.get("user:ann")
+    assert before is not None
+    assert before.email == "ann@acme.example"
+
+    known = event("ann", "acme", on=day(0) + 9, email="ann@acme.example", kind=EventType.IDENTIFY)
+    step_user(users, known, 3, 0, hidden)
+
+    after = users.get("user:ann")
+    assert after is not None
+    assert after.email is None
