@@ -20,7 +20,7 @@ _PIPE_BYTES = 1 << 20
 
 
 class ChildDied(PlgError):
-    """The second process has ended before it was done, by a signal or an exit of its own."""
+    """The second process has ended before it was done, by a signal or an exit of its own, or could not begin."""
 
 
 class Child:
@@ -53,7 +53,6 @@ class Child:
 
     def end(self) -> None:
         """Let it be gone, whatever it is at."""
-        self._connection.close()
         if self._status is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
@@ -84,25 +83,29 @@ def forked(name: str, work: Callable[[Connection], None]) -> Iterator[Child]:
     Args:
         name: What it does, such as "reads the events".
         work: Is given what to write to. What it raises is a mistake of ours, seen on standard error.
+
+    Raises:
+        ChildDied: There can be no more processes.
     """
     reading, writing = Pipe(duplex=False)
     _widen(writing)
-    # Between the fork and the next line a Ctrl-C would be one for the child, too.
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     # Found before the fork: the less is done after it, the better.
     bind_to_parent = die_with_parent()
+    child = None
     try:
-        pid = os.fork()
-        if not pid:
-            _be_child(lambda: _run(work, reading, writing, bind_to_parent))
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-    child = Child(name, pid, reading)
-    try:
+        # Between the fork and its first lines a Ctrl-C would be one for the child, too.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            child = Child(name, _fork(lambda: _run(work, reading, writing, bind_to_parent)), reading)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         writing.close()
         yield child
     finally:
-        child.end()
+        reading.close()
+        writing.close()
+        if child is not None:
+            child.end()
 
 
 def _run(
@@ -120,8 +123,19 @@ def _run(
         work(writing)
 
 
-def _be_child(run: Callable[[], None]) -> None:
-    """Run to the end of this process, past everything that the other one would do on its way out."""
+def _fork(run: Callable[[], None]) -> int:
+    """
+    Have a child run something to its end, past everything that this process would do on its way out.
+
+    Returns:
+        Its process id; in the child it does not return.
+    """
+    try:
+        pid = os.fork()
+    except OSError as error:
+        raise ChildDied(f"no second process can be started: {error.strerror}; --processes 1 needs none") from error
+    if pid:
+        return pid
     code = 1
     try:
         run()

@@ -158,7 +158,7 @@ def folded(lines: list[bytes], processes: int) -> Any:
     return msgspec.structs.replace(done, seconds=0.0, cpu_s=0.0), found, states
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(4))
 def test_every_state_and_every_finding_is_the_same(seed: int) -> None:
     lines = story(seed)
 
@@ -276,6 +276,16 @@ def test_the_end_of_the_second_process_is_said(tmp_path: Path, end: Any, says: s
         backtest(planned(), read, tmp_path / "out.jsonl", processes=2)
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_where_there_can_be_no_second_process_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> NoReturn:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", refuse)
+
+    with pytest.raises(ChildDied, match="can be started: Resource temporarily unavailable; --processes 1 needs none"):
+        backtest(planned(), lambda _tell: (), processes=2)
 
 
 def test_the_second_process_is_gone_when_this_one_fails() -> None:
