@@ -11,7 +11,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -33,11 +33,19 @@ class Cores:
 
     program: int | None
     broker: int | None
+    # A program without a broker may have the broker's core, too.
+    has_both: bool = False
 
     @property
     def prefix(self) -> list[str]:
         """What a program's command begins with."""
-        return [] if self.program is None else ["taskset", "-c", str(self.program)]
+        if self.program is None:
+            return []
+        return ["taskset", "-c", f"{self.program},{self.broker}" if self.has_both else str(self.program)]
+
+    def both(self) -> Cores:
+        """The same for a program that works without a broker."""
+        return replace(self, has_both=True)
 
     @property
     def text(self) -> str:
@@ -145,6 +153,15 @@ def run_to_end(arguments: Sequence[str], cores: Cores, log: Path, limit_s: float
 def tail(log: Path) -> str:
     """The end of what a program said."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-_TAIL_LINES:])
+
+
+def tree_of(pid: int) -> list[int]:
+    """A process and its children, as far as there are any now."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        children = []
+    return [pid, *map(int, children)]
 
 
 def child_named(name: str) -> int | None:

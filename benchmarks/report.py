@@ -94,7 +94,10 @@ class Report:
 # What the others are held against, by the heading of the column.
 _MEASURES = {"to plain": "plain", "to quix": "quix", "to stock": "stock-faust"}
 # Runs over simulated days; their events are not those of the reference job, so no ratio to it is formed.
-RIVER = {"river": "plg worker, all three steps, 32 partitions", "backtest": "plg backtest of the same file, no broker"}
+RIVER = {
+    "river": "plg worker, all three steps, 32 partitions",
+    "backtest": "plg backtest of the same file, no broker, both cores",
+}
 
 
 def _table(first: str, title: str) -> Table:

@@ -134,11 +134,15 @@ class RiverBench:
         return Result(self._count, ended.at_s - started.at_s, cpu_s)
 
     def backtest(self, round_: int) -> Result:
-        """The same steps over the same file without a broker; the time is the one that `plg backtest` reports."""
+        """
+        The same steps over the same file without a broker; the time is the one that `plg backtest` reports.
+
+        It has both cores: those that a worker and its broker have.
+        """
         _config, path = self.config(f"backtest-{round_}")
         out = self.folder / f"signals-{round_}.jsonl"
         arguments = ["-m", "streams.cli", "backtest", str(path), str(self.events), "--out", str(out)]
-        said = run_to_end(arguments, self.cores, self.folder / f"backtest-{round_}.log", _LIMIT_S)
+        said = run_to_end(arguments, self.cores.both(), self.folder / f"backtest-{round_}.log", _LIMIT_S)
         reported = _REPORTED.search(said)
         if reported is None:
             raise ProgramFailed(f"plg backtest reports no speed:\n{said[:500]}")

@@ -8,7 +8,7 @@ PlgError
 ├── StepError      a step could not apply a record: stop before anything is committed
 ├── SinkError      of the shell, sinks/base.py: Unavailable (try again later), Refused (park the record)
 └── of the shell, streams/: BrokerUnavailable, TopicsMissing, NothingToRead, ReplayFailed, ReadingFailed,
-    BacktestFailed, EmbeddedServerError, DemoFailed, BadPlace, NotSettled, OrderRefused, NotPermitted,
+    BacktestFailed, ChildDied, EmbeddedServerError, DemoFailed, BadPlace, NotSettled, OrderRefused, NotPermitted,
     UnknownSubject, ExplainRefused, ImportRefused, ImportNotSent: the command says it in one message and ends with 2
 """
 

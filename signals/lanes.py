@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from signals.codec import decode_workspace_state, encode_state
@@ -59,7 +59,7 @@ class Lane:
         self,
         records: Sequence[WorkspaceRecord],
         told: Sequence[tuple[int, Outputs]],
-        number_of: Callable[[WorkspaceRecord], int],
+        numbers: Mapping[int, int],
         moments: Sequence[int],
     ) -> None:
         """
@@ -70,10 +70,15 @@ class Lane:
         Args:
             records: Facts, or a tick.
             told: What the user step put out beside them, by the number of the record.
-            number_of: The number of the record that brought one of `records` about, from 0 and rising.
+            numbers: The number of the record that brought a fact about, from 0 and rising, by the fact's offset; what
+                has none is the first one's.
             moments: The newest times after each record.
         """
         self._told, self._moments = deque(told), moments
+
+        def number_of(record: WorkspaceRecord) -> int:
+            return numbers[record.offset] if type(record) is Fact or type(record) is Pulse else 0
+
         for some in _asking_last(records):
             answers = self._apply(some, lambda news: self._reach(number_of(news.record), news.out))
             number = number_of(some[-1])

@@ -8,27 +8,25 @@ costs much less than eight backtests.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Sequence
 
 from signals.codec import decode_user_state, encode_state
 from signals.compiled import Engine
 from signals.config import Config
-from signals.engine import Stepped, UserRecord, WorkspaceRecord, step_users
+from signals.engine import Stepped, UserRecord, step_users
 from signals.errors import BadRecord
 from signals.event import Event, Source, Tick
-from signals.facts import Note, Outputs
+from signals.facts import Fact, Note, Outputs, Pulse
 from signals.formats.segment import SegmentDecoder
 from signals.imported import Imported, ImportedMember, ImportedWorkspace
-from signals.lanes import Lane, grouped, reading_part, user_part
+from signals.lanes import Lane
 from signals.moments import EARLIEST_MS
+from signals.passing import HOT, LOOK_EVERY, Groups, Passed
 from signals.shard import Shard
 from signals.user import UserState
-from signals.workspace import WorkspaceState
 
-# So many subjects of a shard may be in use at a time, twice over; all others are kept as bytes, a third of the memory.
-HOT = 20_000
-_LOOK_EVERY = 1_024
 BATCH = 256
 # What a record is said to have for its own time until the newest so far is known: the earliest that there is, so that
 # nothing is lost where an event really has it.
@@ -40,13 +38,14 @@ _Record = tuple[bytes | None, Source, int | None]
 
 
 class _Users:
-    """The users as one or several lanes see them."""
+    """The users as the lanes of one group see them."""
 
-    def __init__(self, engine: Engine, lanes: list[Lane]) -> None:
+    def __init__(self, engine: Engine, group: int, pass_on: Callable[[Passed], None]) -> None:
         self.engine = engine
         self.shard: Shard[UserState] = Shard(encode_state, decode_user_state)
-        self.lanes = lanes
         self.notes: Counter[str] = Counter()
+        self._group = group
+        self._pass_on = pass_on
 
     def step(self, records: Sequence[UserRecord], positions: Sequence[int]) -> Stepped[UserRecord]:
         """Apply records, and count what was noted of them."""
@@ -57,14 +56,13 @@ class _Users:
 
     def pass_on(
         self,
-        facts: Sequence[WorkspaceRecord],
+        facts: Sequence[Fact | Pulse | Tick | ImportedWorkspace],
         told: Sequence[tuple[int, Outputs]],
-        number_of: Callable[[WorkspaceRecord], int],
+        positions: Sequence[int],
         moments: Sequence[int],
     ) -> None:
-        """Give every lane what the step has put out; the arguments are those of `Lane.take`."""
-        for lane in self.lanes:
-            lane.take(facts, told, number_of, moments)
+        """Give the lanes what the step has put out, as `Passed` has it."""
+        self._pass_on(Passed(self._group, facts, told, positions, moments))
 
 
 class _Reading:
@@ -92,12 +90,6 @@ class _Reading:
             self._apply(*_there([event], position + number))
 
     def _apply(self, events: Sequence[Event], positions: Sequence[int]) -> None:
-        numbers = {position: number for number, position in enumerate(positions)}
-
-        def number_of(record: WorkspaceRecord) -> int:
-            # Every fact of an event stands at its place.
-            return numbers[record.offset]  # type: ignore[union-attr]
-
         moments: list[int] = []
         for users in self.users:
             facts, news = users.step(events, positions)
@@ -107,7 +99,7 @@ class _Reading:
             if news:
                 number_of_event = {id(event): number for number, event in enumerate(events)}
                 told = [(number_of_event[id(event)], out) for event, out in news]
-            users.pass_on(facts, told, number_of, moments)
+            users.pass_on(facts, told, positions, moments)
 
     def _moments(self, events: Sequence[Event], duplicates: Container[int]) -> list[int]:
         """The newest time after each event; that of a duplicate does not count."""
@@ -125,11 +117,11 @@ class _Reading:
         time = self.newest if until is None else until
         if time is None:
             return
-        moments = [self.newest or 0, self.newest or time]
+        tick, positions = Tick(time), (position,)
         for users in self.users:
-            facts, news = users.step((Tick(time),), (position,))
-            users.pass_on(facts, [(0, out) for _, out in news], lambda _: 0, moments)
-            users.pass_on([Tick(time)], (), lambda _: 1, moments)
+            facts, news = users.step((tick,), positions)
+            users.pass_on(facts, [(0, out) for _, out in news], positions, (self.newest or 0,))
+            users.pass_on((tick,), (), (), (self.newest or time,))
 
     def _decoded(self, batch: Sequence[_Record]) -> list[Event | None]:
         events: list[Event | None] = []
@@ -167,9 +159,18 @@ class OnePass:
         hot: How many subjects of a shard may be in use before those that are not become bytes again.
         batch: So many records go through each step at a time: a fifth less work for the machine than one by one. What
             is asked of the pass, or found by the lanes, is up to date with every so many records, and at the end.
+        pass_on: Takes what the users tell, so that the lanes of another `Groups` of the same configs, maybe in another
+            process, find something; without it those given do.
     """
 
-    def __init__(self, lanes: Sequence[Lane], *, hot: int = HOT, batch: int = BATCH) -> None:
+    def __init__(
+        self,
+        lanes: Sequence[Lane],
+        *,
+        hot: int = HOT,
+        batch: int = BATCH,
+        pass_on: Callable[[Passed], None] | None = None,
+    ) -> None:
         self.lanes = tuple(lanes)
         self.records = 0
         self._imported = 0
@@ -177,9 +178,11 @@ class OnePass:
         self._size = batch
         self._batch: list[_Record] = []
         self._readings: list[_Reading] = []
-        for reading in grouped(lanes, reading_part):
-            users = [_Users(group[0].engine, group) for group in grouped(reading, user_part)]
-            self._readings.append(_Reading(reading[0].engine.config, users))
+        groups, number = Groups(lanes, hot), itertools.count()
+        take = groups.take if pass_on is None else pass_on
+        for alike in groups.by_reading:
+            users = [_Users(group[0].engine, next(number), take) for group in alike]
+            self._readings.append(_Reading(alike[0][0].engine.config, users))
 
     def feed(self, value: bytes | None, source: Source, record_time: int | None = None) -> None:
         """
@@ -223,19 +226,20 @@ class OnePass:
                 for number, record in enumerate(read(users.engine.config), begun):
                     self._import(reading, users, record, number)
                     end = max(end, number + 1)
-                    if number % _LOOK_EVERY == 0:
+                    if number % LOOK_EVERY == 0:
                         self._settle()
         self._imported = end
 
     def _import(self, reading: _Reading, users: _Users, record: Imported, number: int) -> None:
         """Apply the record of an import that has a number among all of them, from 0."""
         record.source = Source(_IMPORT, 0, number)
-        records: Sequence[WorkspaceRecord] = (record,) if type(record) is ImportedWorkspace else ()
+        facts: Sequence[Fact | Pulse | ImportedWorkspace] = (record,) if type(record) is ImportedWorkspace else ()
         told: list[tuple[int, Outputs]] = []
+        positions = (self.records + number + 1,)
         if type(record) is ImportedMember:
-            records, news = users.step((record,), (self.records + number + 1,))
+            facts, news = users.step((record,), positions)
             told = [(0, out) for _, out in news]
-        users.pass_on(records, told, lambda _: 0, [reading.newest or 0])
+        users.pass_on(facts, told, positions, (reading.newest or 0,))
 
     def finish(self, until: int | None = None) -> None:
         """End with one tick, at `until` (Unix milliseconds) or the newest event time."""
@@ -277,13 +281,12 @@ class OnePass:
         for reading in self._readings:
             reading.work(batch, self.records + self._imported + 1)
         before, self.records = self.records, self.records + len(batch)
-        if before // _LOOK_EVERY != self.records // _LOOK_EVERY:
+        if before // LOOK_EVERY != self.records // LOOK_EVERY:
             self._settle()
 
     def _settle(self) -> None:
-        shards: list[Shard[UserState] | Shard[WorkspaceState]] = [lane.shard for lane in self.lanes]
-        shards += [users.shard for reading in self._readings for users in reading.users]
-        for shard in shards:
-            # Nothing here waits for a checkpoint: dirty is who was in use.
-            if len(shard.dirty) > self._hot:
-                shard.settle()
+        for reading in self._readings:
+            for users in reading.users:
+                # As in `Groups.take`.
+                if len(users.shard.dirty) > self._hot:
+                    users.shard.settle()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import heapq
+import math
+import os
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -16,8 +19,37 @@ from streams.replaying import read_lines
 from streams.settings import Settings
 from streams.sources import source_topics
 
+# A second process takes some 20 ms to begin: as long as this much JSON takes to read.
+_WORTH_BYTES = 1 << 18
 # The value of a record, where it stands, and its own time in Unix milliseconds; None in a file.
 Records = Iterable[tuple[bytes | None, Source, int | None]]
+# Told how far the reading has come, in numbers that whoever shows it knows to read.
+Tell = Callable[..., None]
+# Begins to read; whoever reads, in this process or in another one, says whom to tell.
+Read = Callable[[Tell], Records]
+
+
+def processes_for(files: Iterable[Path]) -> int:
+    """
+    How many processes a backtest is best done by: two where there are cores for them, and enough to read.
+
+    Args:
+        files: What is read; none for topics. Of what is no plain file nobody knows how much it holds.
+    """
+    # Where nobody can say which cores are ours (macOS), a fork is no safe thing either.
+    if not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2:  # noqa: PLR2004  # a core each
+        return 1
+    sizes = [_size(file) for file in files]
+    return 1 if sizes and sum(sizes) < _WORTH_BYTES else 2
+
+
+def _size(file: Path) -> float:
+    try:
+        status = file.stat()
+    except OSError:
+        # Whoever reads it says what is wrong.
+        return 0
+    return status.st_size if stat.S_ISREG(status.st_mode) else math.inf
 
 
 def file_records(files: Iterable[Path], on_bytes: Callable[[int], None]) -> Records:

@@ -76,10 +76,10 @@ class BacktestReport(msgspec.Struct):
     """
     All of it; times are RFC 3339.
 
-    `seconds` are those of the pass, `cpu_seconds` what the process worked for it, which hardly changes when others use
-    the machine; `configs` went through it. `horizon_s` is how long after an alert a conversion counts as its success.
-    `counted_from` is when alerts began to count (`--count-from`), None for all of them. `old` is there with
-    `--against`, `sweep` with `--sweep`, `seed` with `--import`.
+    `seconds` are those of the pass, `cpu_seconds` what its one or two processes worked for it, which hardly changes
+    when others use the machine; `configs` went through it. `horizon_s` is how long after an alert a conversion counts
+    as its success. `counted_from` is when alerts began to count (`--count-from`), None for all of them. `old` is there
+    with `--against`, `sweep` with `--sweep`, `seed` with `--import`.
     """
 
     records: int

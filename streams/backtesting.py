@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -18,11 +17,11 @@ from signals.errors import PlgError
 from signals.facts import Outputs
 from signals.lanes import Lane
 from signals.moments import iso, parse_time
-from signals.one_pass import OnePass
 from signals.outcomes import Account, Findings, Histories, account_of
 from signals.replay import Ledger, SignalRecord, finished_records
 from signals.units import milliseconds
-from streams.backtest_input import Records
+from streams.backtest_input import Read, Tell
+from streams.backtest_pass import Done, fold, showing_nothing
 from streams.backtest_report import BacktestReport, Measuring, SweepReport, SweepRow, span_days
 from streams.backtest_seed import Seed
 from streams.backtest_variants import Sweep, Variant
@@ -90,14 +89,23 @@ class _Book:
         self.write(finished_records(self.ledger.close()))
 
 
-def backtest(plan: Plan, records: Records, out: Path | None = None, seed: Seed | None = None) -> BacktestReport:
+def backtest(
+    plan: Plan,
+    read: Read,
+    out: Path | None = None,
+    seed: Seed | None = None,
+    *,
+    processes: int = 1,
+    shown: Callable[[], AbstractContextManager[Tell]] = showing_nothing,
+) -> BacktestReport:
     """
     Fold records through all configs of a plan, in one pass.
 
     Args:
-        records: What to read, in its order.
+        read: What to read, in its order.
         out: Where the signals of the config in question go, one a line; nowhere if None.
         seed: What is told before the first of them.
+        processes: As of `backtest_pass.fold`, as is `shown`.
 
     Raises:
         PlgError: The records cannot be read, or the signals cannot be written.
@@ -106,22 +114,15 @@ def backtest(plan: Plan, records: Records, out: Path | None = None, seed: Seed |
         book = None if write is None else _Book(write, plan.config.hash)
         own, old, others = _lanes(plan, book)
         everybody = [own, *([old] if old is not None else []), *others]
-        run = OnePass([each.lane for each in everybody])
-        if seed is not None:
-            seed.plant(run)
-        began = time.monotonic(), time.process_time()
-        feed = run.feed
-        for value, source, record_time in records:
-            feed(value, source, record_time)
-        run.finish(plan.until)
+        lanes = [each.lane for each in everybody]
+        done = fold(lanes, read, seed=seed, until=plan.until, processes=processes, shown=shown)
         if book is not None:
             book.close()
-    spent = time.monotonic() - began[0], time.process_time() - began[1]
-    report = _report(plan, run, own, old, others, spent)
+    report = _report(plan, done, own, old, others)
     if seed is not None:
         report.seed = seed.report
-        begun = run.started if plan.counted_from is None else plan.counted_from
-        report.remarks += seed.remarks(None if run.started is None else begun)
+        begun = done.started if plan.counted_from is None else plan.counted_from
+        report.remarks += seed.remarks(None if done.started is None else begun)
     return report
 
 
@@ -156,15 +157,12 @@ def _lanes(plan: Plan, book: _Book | None) -> tuple[_Listening, _Listening | Non
     return own, old, [listening(variant.config) for variant in plan.variants if not variant.is_own]
 
 
-_Spent = tuple[float, float]
-
-
 def _report(
-    plan: Plan, run: OnePass, own: _Listening, old: _Listening | None, others: list[_Listening], spent: _Spent
+    plan: Plan, done: Done, own: _Listening, old: _Listening | None, others: list[_Listening]
 ) -> BacktestReport:
-    newest = run.newest or 0
+    newest = done.newest or 0
     measuring = Measuring(
-        run.started,
+        done.started,
         # Of files all events count, so time goes no less far than they do.
         newest if plan.until is None else max(newest, plan.until),
         plan.counted_from,
@@ -172,17 +170,17 @@ def _report(
     )
     own_histories = _histories(own, measuring)
     report = BacktestReport(
-        records=run.records,
-        configs=len(run.lanes),
-        seconds=round(spent[0], 3),
-        cpu_seconds=round(spent[1], 3),
-        first_event_at=None if run.started is None else iso(run.started),
-        until=None if run.newest is None and plan.until is None else iso(measuring.until),
+        records=done.records,
+        configs=1 + (old is not None) + len(others),
+        seconds=round(done.seconds, 3),
+        cpu_seconds=round(done.cpu_s, 3),
+        first_event_at=None if done.started is None else iso(done.started),
+        until=None if done.newest is None and plan.until is None else iso(measuring.until),
         span_days=span_days(measuring),
         counted_from=None if plan.counted_from is None else iso(plan.counted_from),
         horizon_s=plan.horizon.total_seconds(),
         time_zone=plan.config.time_zone,
-        dead_letters=dict(sorted(run.dead_letters.items())),
+        dead_letters=dict(sorted(done.dead_letters.items())),
         run=measuring.run(own.config, own.hash, own.findings, own_histories),
     )
     if old is not None:

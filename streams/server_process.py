@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import random
 import signal
 import socket
 import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -18,6 +16,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from signals.errors import PlgError
+from streams.forking import die_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +30,6 @@ _START_LIMIT_S = 30.0
 _STOP_LIMIT_S = 10.0
 _POLL_S = 0.02
 _LOG_TAIL_CHARS = 2_000
-_PR_SET_PDEATHSIG = 1
 
 
 class EmbeddedServerError(PlgError):
@@ -80,7 +78,7 @@ class ServerProcess:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
-                    preexec_fn=_die_with_parent(),  # noqa: PLW1509
+                    preexec_fn=die_with_parent(),  # noqa: PLW1509
                 )
             except OSError as error:
                 raise EmbeddedServerError(f"{name}: cannot run {command[0]}: {error.strerror}") from error
@@ -168,19 +166,3 @@ def _accepts(address: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def _die_with_parent() -> Callable[[], None] | None:
-    """What a child runs before its program so that the kernel ends it with us; only Linux has such a thing."""
-    if sys.platform != "linux":
-        return None
-    libc = ctypes.CDLL(None)
-    parent = os.getpid()
-
-    def ask_kernel() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        # The parent may have died before the call: then nobody will tell us any more.
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return ask_kernel

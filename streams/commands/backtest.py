@@ -22,6 +22,7 @@ from streams.settings import read_settings
 
 if TYPE_CHECKING:
     from signals.config import Config
+    from streams.backtest_input import Records, Tell
     from streams.backtest_report import BacktestReport
     from streams.backtest_seed import Seed
     from streams.backtesting import Plan
@@ -86,6 +87,15 @@ def backtest(  # noqa: PLR0913  # options of a command
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="All numbers as JSON, days and changes among them.")] = False,
     html: HtmlOption = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=2,
+            help="1 leaves a core to others; 2 is faster. Without it, 2 where there are two cores and enough to read.",
+            show_default=False,
+        ),
+    ] = None,
     facts: Annotated[
         bool,
         typer.Option("--facts", help="The files are recordings of <prefix>.workspace-facts (`plg topics record`)."),
@@ -129,7 +139,8 @@ def backtest(  # noqa: PLR0913  # options of a command
         _backtest_facts(config, files, out, configs)
         return
     plan = _plan(config, against, sweep or [], about, horizon, until, count_from)
-    report = _run(plan, files, out, since, None if imported is None else _seed(imported, plan.config, import_at))
+    seed = None if imported is None else _seed(imported, plan.config, import_at)
+    report = _run(plan, files, out, since, seed, processes)
     show_report(report, lambda: report_text(report, out), lambda: report_html(report), html, as_json=as_json)
 
 
@@ -172,6 +183,7 @@ def _beside_facts(given: dict[str, object]) -> dict[str, object]:
         "--about": given["about"],
         "--count-from": given["count_from"],
         "--horizon": given["horizon"] != _DEFAULT_HORIZON,
+        "--processes": given["processes"] is not None,
         "--json": given["as_json"],
         "--html": given["html"],
     }
@@ -245,25 +257,35 @@ def _seed(file: Path, config: Config, at: str) -> Seed:
     return seed
 
 
-def _run(plan: Plan, files: list[Path], out: Path | None, since: str, seed: Seed | None) -> BacktestReport:
-    from streams.backtest_input import file_records, topic_records
+def _run(
+    plan: Plan, files: list[Path], out: Path | None, since: str, seed: Seed | None, processes: int | None
+) -> BacktestReport:
+    from streams.backtest_input import file_records, processes_for, topic_records
     from streams.backtest_seed import in_bytes
     from streams.backtesting import BacktestFailed, backtest, read_moment
 
     # A backtest holds millions of objects that live to its end: as in a worker (streams/worker.py), whose imports are
-    # not needed here.
+    # not needed here. What a second process has in common with this one stays so.
     gc.freeze()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 20, 20)
+    count = processes_for(files) if processes is None else processes
     if files:
-        with bytes_progress([*files, *([seed.path] if seed is not None else [])]) as advance:
+
+        def read_files(tell: Tell) -> Records:
             if seed is not None:
-                seed.on_record = in_bytes(seed.path, advance)
-            return backtest(plan, file_records(files, advance), out, seed)
+                seed.on_record = in_bytes(seed.path, tell)
+            return file_records(files, tell)
+
+        every = [*files, *([seed.path] if seed is not None else [])]
+        return backtest(plan, read_files, out, seed, processes=count, shown=lambda: bytes_progress(every))
     begin = read_moment("--since", since, plan.config)
     if begin is not None and plan.until is not None and begin > plan.until:
         raise BacktestFailed("--since is after --until: nothing is between them")
-    with progress("reading") as tell:
+    settings = read_settings()
+
+    def read_topics(tell: Tell) -> Records:
         if seed is not None:
             seed.on_record = tell
-        records = topic_records(plan.config, read_settings(), since=begin, until=plan.until, on_record=tell)
-        return backtest(plan, records, out, seed)
+        return topic_records(plan.config, settings, since=begin, until=plan.until, on_record=tell)
+
+    return backtest(plan, read_topics, out, seed, processes=count, shown=lambda: progress("reading"))

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from benchmarks.backtest import run_backtest, thinned
 from benchmarks.machine import Cores
@@ -32,12 +33,19 @@ def test_the_shorter_history_has_every_user_of_every_workspace(tmp_path: Path) -
     assert len(part.read_bytes().splitlines()) < len(whole.read_bytes().splitlines()) / 2
 
 
-def test_a_backtest_is_measured_as_a_process_of_its_own(tmp_path: Path) -> None:
+def test_a_backtest_has_the_core_of_the_broker_too() -> None:
+    assert Cores(program=1, broker=0).prefix == ["taskset", "-c", "1"]
+    assert Cores(program=1, broker=0).both().prefix == ["taskset", "-c", "1,0"]
+    assert Cores(None, None).both().prefix == []
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_backtest_is_measured_as_processes_of_its_own(tmp_path: Path, processes: str) -> None:
     config = tmp_path / "plg.yaml"
     config.write_text("events: {activated: [Report Shared]}\n")
-    sweep = ("--sweep", "signals.multi_user.active_users=4..6")
+    options = ("--sweep", "signals.multi_user.active_users=4..6", "--processes", processes)
 
-    ran = run_backtest(config, _story(tmp_path), Cores(None, None), tmp_path, sweep)
+    ran = run_backtest(config, _story(tmp_path), Cores(None, None), tmp_path, options)
 
     assert ran.configs == 3
     assert ran.records > 100

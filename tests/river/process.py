@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from streams.server_process import _die_with_parent
+from streams.forking import die_with_parent
 
 
 class Process:
@@ -29,7 +29,7 @@ class Process:
             # A Ctrl-C in the terminal reaches the tests alone, which kill what they started; killed themselves they
             # leave nobody behind.
             start_new_session=True,
-            preexec_fn=_die_with_parent(),  # noqa: PLW1509  (one system call)
+            preexec_fn=die_with_parent(),  # noqa: PLW1509  (one system call)
         )
 
     @property

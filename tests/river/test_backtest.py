@@ -36,6 +36,12 @@ def test_a_topic_gives_what_a_file_of_it_gives_whole_and_in_part(
         assert whole == _signals(made, str(whole_file))
         assert ranged == _signals(made, str(part_file), "--until", TO)
         assert 0 < len(ranged) < len(whole)
+        in_one, in_two = (
+            _written_by(made, "--from-topic", "--since", FROM, "--until", TO, "--processes", processes)
+            for processes in ("1", "2")
+        )
+        assert in_two == in_one
+        assert len(in_one.splitlines()) == len(ranged)
 
 
 @pytest.mark.timeout(60)
@@ -55,19 +61,21 @@ def test_a_cause_names_the_record_of_the_topic(tmp_path: Path, kafka: KafkaServe
             assert (record["messageId"], cause["topic"]) == (cause["event_id"], topic)
 
 
+@pytest.mark.parametrize("processes", ["1", "2"])
 @pytest.mark.timeout(60)
-def test_a_topic_that_is_not_there_is_named(tmp_path: Path, kafka: KafkaServer, prefix: str) -> None:
+def test_a_topic_that_is_not_there_is_named(tmp_path: Path, kafka: KafkaServer, prefix: str, processes: str) -> None:
     with river(tmp_path, kafka.address, prefix, topics=False) as made:
-        ran = made.plg("backtest", str(made.config_path), "--from-topic")
+        ran = made.plg("backtest", str(made.config_path), "--from-topic", "--processes", processes)
 
         assert ran.returncode == 2
         check_one_message(ran, made.config.source.topics[0], "does not exist")
 
 
 @pytest.mark.river
+@pytest.mark.parametrize("processes", ["1", "2"])
 @pytest.mark.timeout(60)
-def test_without_a_broker_a_topic_cannot_be_read(nowhere: River) -> None:
-    ran = nowhere.plg("backtest", str(nowhere.config_path), "--from-topic")
+def test_without_a_broker_a_topic_cannot_be_read(nowhere: River, processes: str) -> None:
+    ran = nowhere.plg("backtest", str(nowhere.config_path), "--from-topic", "--processes", processes)
 
     assert ran.returncode == 2
     check_one_message(ran, NOBODY)
@@ -82,6 +90,11 @@ def _signals(made: River, *what: str) -> list[str]:
     _run(made, *what, "--out", "out.jsonl")
     lines = (made.folder / "out.jsonl").read_text().splitlines()
     return sorted(f"{one['id']} {one['occurred_at']} {one['verdict']}" for one in map(json.loads, lines))
+
+
+def _written_by(made: River, *what: str) -> bytes:
+    _run(made, *what, "--out", "out.jsonl")
+    return (made.folder / "out.jsonl").read_bytes()
 
 
 def _run(made: River, *what: str) -> subprocess.CompletedProcess[str]:

@@ -114,7 +114,8 @@ def test_no_signal_of_users_is_taken_for_one_of_workspaces(signal: str) -> None:
 
 @pytest.mark.parametrize("hot", [0, 20])
 def test_states_that_become_bytes_now_and_then_change_nothing(monkeypatch: pytest.MonkeyPatch, hot: int) -> None:
-    monkeypatch.setattr("signals.one_pass._LOOK_EVERY", 16)
+    for module in ("one_pass", "passing"):
+        monkeypatch.setattr(f"signals.{module}.LOOK_EVERY", 16)
 
     assert found([config({})], hot=hot) == alone()
 

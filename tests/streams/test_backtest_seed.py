@@ -57,7 +57,8 @@ def written(tmp_path: Path, text: str = IMPORT) -> Path:
 
 def run(plan: Plan, seed: Seed | None, lines: list[bytes] | tuple[bytes, ...] | None = None) -> BacktestReport:
     records = history() if lines is None else lines
-    return backtest(plan, ((one, Source("file", 0, number), None) for number, one in enumerate(records)), seed=seed)
+    read = ((one, Source("file", 0, number), None) for number, one in enumerate(records))
+    return backtest(plan, lambda _tell: read, seed=seed)
 
 
 def fired(report: BacktestReport) -> dict[str, int]:
@@ -86,7 +87,7 @@ def test_the_ids_are_those_of_a_backtest_that_takes_the_records_one_by_one(tmp_p
     file = written(tmp_path)
     records = ((one, Source("file", 0, number), None) for number, one in enumerate(history()))
 
-    backtest(Plan(config), records, out, Seed(file, config, AT))
+    backtest(Plan(config), lambda _tell: records, out, Seed(file, config, AT))
     alone = Backtest(config)
     for record in read_import_file(file, config, parse_time(AT, UTC) or 0).records():
         alone.feed_import(record)

@@ -68,7 +68,7 @@ def simulated() -> tuple[bytes, ...]:
 
 
 def run(lines: list[bytes] | tuple[bytes, ...], plan: Plan) -> BacktestReport:
-    return backtest(plan, ((one, Source("file", 0, number), None) for number, one in enumerate(lines)))
+    return backtest(plan, lambda _tell: ((one, Source("file", 0, number), None) for number, one in enumerate(lines)))
 
 
 def planned(*sweeps: str, against: str | None = None, about: str | None = "multi_user", **more: Any) -> Plan:
