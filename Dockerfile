@@ -3,10 +3,18 @@ FROM python:3.11.14-slim-bookworm AS build
 WORKDIR /app
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 COPY requirements-run.lock ./
-# Wheels only: nothing is compiled, so no compiler is needed. What is not in the lock with its hash is refused.
+# Wheels only. What is not in the lock with its hash is refused.
 RUN python -m venv /opt/plg \
  && /opt/plg/bin/pip install --only-binary :all: --require-hashes -r requirements-run.lock \
  && /opt/plg/bin/pip uninstall --yes pip setuptools
+# What compiles the steps (docs/adr/0020) stays here. Debian has one gcc a release, and old versions of it leave its mirrors.
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends gcc libc6-dev \
+ && rm -rf /var/lib/apt/lists/*
+COPY deploy/compile_steps.py deploy/requirements-compile.txt /build/
+RUN python -m venv /build/venv \
+ && /build/venv/bin/pip install --only-binary :all: --require-hashes -r /build/requirements-compile.txt
 COPY signals signals
 COPY sinks sinks
 COPY streams streams
@@ -17,6 +25,7 @@ COPY config config
 RUN echo /app > /opt/plg/lib/python3.11/site-packages/plg-signals.pth \
  && printf '#!/opt/plg/bin/python\nfrom streams.cli import main\n\nmain()\n' > /opt/plg/bin/plg \
  && chmod 755 /opt/plg/bin/plg \
+ && /build/venv/bin/python /build/compile_steps.py /app \
  && /opt/plg/bin/python -m compileall -q /app
 
 FROM python:3.11.14-slim-bookworm

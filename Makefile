@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint explore chaos test-the-tests check bench bench-all soak format lock clean
+.PHONY: help setup run test lint explore chaos test-the-tests check bench bench-all compiled soak format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -61,6 +61,15 @@ bench-all: bench ## besides, latency beside a bare relay, what it costs, what ba
 	$(PY) -m benchmarks.cost
 	$(PY) -m benchmarks.bad_input
 
+COMPILED := .cache/compiled
+
+compiled: setup ## a copy of what is committed with its steps compiled, as an image has them (some minutes)
+	@rm -rf $(COMPILED) && mkdir -p $(COMPILED)
+	@git archive HEAD | tar -x -C $(COMPILED)
+	@$(PY) deploy/compile_steps.py $(COMPILED)
+	@ln -s .. $(COMPILED)/.cache
+	@echo "to measure it: cd $(COMPILED) && ../../.venv/bin/python -m benchmarks --only river"
+
 soak: setup ## memory and open files of a fixed population over ten minutes (FOR=30m for longer)
 	$(PY) -m benchmarks.soak --for $(or $(FOR),10m)
 
@@ -76,13 +85,14 @@ format: setup ## format the code and fix what ruff can fix
 
 LOCK := $(PY) -m uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-PEER_LOCK = $(PY) -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+OTHER_LOCK = $(PY) -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-lock: setup ## resolve the locks anew: everything, what a container runs, and the peers of the benchmark
+lock: setup ## resolve the locks anew: everything, what a container runs and is compiled with, and the peers of the benchmark
 	$(LOCK) --all-extras --output-file requirements.lock
 	$(LOCK) --constraint requirements.lock --output-file requirements-run.lock
-	$(PEER_LOCK) benchmarks/peers/quix/requirements.in --output-file benchmarks/peers/quix/requirements.txt
-	$(PEER_LOCK) benchmarks/peers/bytewax/requirements.in --output-file benchmarks/peers/bytewax/requirements.txt
+	$(OTHER_LOCK) deploy/requirements-compile.in --output-file deploy/requirements-compile.txt
+	$(OTHER_LOCK) benchmarks/peers/quix/requirements.in --output-file benchmarks/peers/quix/requirements.txt
+	$(OTHER_LOCK) benchmarks/peers/bytewax/requirements.in --output-file benchmarks/peers/bytewax/requirements.txt
 
 clean: ## remove .venv, caches and what runs leave behind
 	rm -rf ./*-data .venv .cache .run .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis dist

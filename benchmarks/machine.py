@@ -17,6 +17,8 @@ from pathlib import Path
 
 import confluent_kafka
 
+from streams.build import is_compiled
+
 _STOP_S = 40.0
 _TAIL_LINES = 15
 # Processes that want a core, the average of a minute: above half of one, somebody else works here too.
@@ -88,6 +90,7 @@ def versions(kafka: str) -> dict[str, str]:
     """What the numbers depend on beside the machine."""
     return {
         "python": f"{platform.python_version()}, {_profile()} profile-guided optimisation",
+        "steps": "compiled" if is_compiled() else "interpreted",
         "faust-streaming": version("faust-streaming"),
         "aiokafka": version("aiokafka"),
         "confluent-kafka": version("confluent-kafka"),

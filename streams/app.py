@@ -134,7 +134,7 @@ def assemble(  # the parts that a test replaces
         metrics=metrics,
     )
     tables: dict[str, StateTable[Any]] = {topics.user_events: users, topics.workspace_facts: workspaces}
-    snapshots = Snapshots(workspaces, outbox, topics, engine_of)
+    snapshots = Snapshots(workspaces, outbox, topics, engine_of, lambda: river.busy_s)
     workspaces.on_restored = snapshots.note_restored
     checkpoint = Checkpoint(
         sender=outbox,

@@ -13,10 +13,13 @@ from streams.endings import described, fail_stop
 from streams.metrics import Metrics
 from streams.outbox import Epoch
 
-# A worker is busy when it is at work on records for more than this part of an interval; it then lets so many of them
-# pass between two checkpoints.
+# A worker is busy when it is at work on records for more than this part of the time; it then lets so many intervals
+# pass between two checkpoints, and is looked at so often in each: what it has caught up with is committed at once.
 _BUSY = 0.6
 _BUSY_INTERVALS = 8
+_LOOKS = 5
+# Times added up fall short of their sum by rounding.
+_ROUNDED = 0.01
 
 
 class Table(Protocol):
@@ -122,23 +125,24 @@ class Checkpoint:
         Checkpoint for as long as the worker lives, except while the group rebalances or tables recover.
 
         A worker that is busy all the time, catching up, checkpoints more rarely: of all that a backlog tells of a
-        subject in that time, one state is written.
+        subject in that time, one state is written. Once it has caught up it does so at once.
 
         Args:
             interval_s: How often.
             is_idle: Whether there is nothing to do now.
             busy_s: For how many seconds in all the worker has been at work on records.
         """
-        put_off, worked_s = 0, busy_s()
+        put_off_s, worked_s = 0.0, busy_s()
         while True:
-            await asyncio.sleep(interval_s)
+            pause_s = interval_s / _LOOKS if put_off_s else interval_s
+            await asyncio.sleep(pause_s)
             before_s, worked_s = worked_s, busy_s()
             if is_idle():
                 continue
-            put_off += 1
-            if put_off < _BUSY_INTERVALS and worked_s - before_s > _BUSY * interval_s:
+            put_off_s += pause_s
+            if put_off_s < (_BUSY_INTERVALS - _ROUNDED) * interval_s and worked_s - before_s > _BUSY * pause_s:
                 continue
-            put_off = 0
+            put_off_s = 0.0
             await self.run()
 
     def _take(self) -> tuple[list[tuple[str, int, list[tuple[bytes, bytes]]]], dict[TP, int]]:

@@ -14,9 +14,12 @@ from streams.tables import StateTable
 from streams.topics import Topics
 
 EVERY_S = 5.0
-# A worker that dies has sent the snapshot of every state but those written within the last `EVERY_S`, counted from the
-# last write; between a barrier and its writes lie at most the 30 s that a send may take.
-UNSENT_S = EVERY_S + 30.0
+# The same of a worker that is at work for more than this part of its time: to catch up matters more than a view that is
+# old in any case.
+BUSY, BUSY_EVERY_S = 0.6, 20.0
+# A worker that dies has sent the snapshot of every state but those written within the last `BUSY_EVERY_S`, counted from
+# the last write; between a barrier and its writes lie at most the 30 s that a send may take.
+UNSENT_S = BUSY_EVERY_S + 30.0
 
 
 class Sender(Protocol):
@@ -31,6 +34,13 @@ class Snapshots:
     Sends snapshots at barriers, scored by the config that is in force in their partition.
 
     The pace is the wall clock's: a snapshot is a view for people, its pace decides nothing.
+
+    Args:
+        workspaces: The states.
+        sender: Where snapshots go.
+        topics: Names and partitions.
+        engine_of: The compiled rules by the hash that a log names.
+        busy_s: For how many seconds in all the worker has been at work on records.
     """
 
     def __init__(
@@ -39,11 +49,15 @@ class Snapshots:
         sender: Sender,
         topics: Topics,
         engine_of: Callable[[str], Engine],
+        busy_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._workspaces = workspaces
         self._sender = sender
         self._topics = topics
         self._engine_of = engine_of
+        self._busy_s = busy_s
+        # When the last barrier was, and how long the worker had been at work by then.
+        self._last = time.monotonic(), 0.0
         # Workspaces that changed since their last snapshot, by partition.
         self._changed: dict[int, set[str]] = {}
         # Workspaces whose last owner may have left their snapshot unsent, by partition, oldest first: when their states
@@ -64,6 +78,7 @@ class Snapshots:
     def send_due(self) -> None:
         """Send what changed and has not been sent for a while; called at a barrier, before the states are taken."""
         now = time.monotonic()
+        every_s = self._every_s(now)
         for partition, shard in self._workspaces.shards.items():
             changed = self._changed.setdefault(partition, set())
             # Not `|=`: with what is no set it makes a new one, and what was sent would stay in the old one for ever.
@@ -71,7 +86,7 @@ class Snapshots:
             if partition in self._workspaces.recovered:
                 changed.update(self._unsent.pop(partition, ()))
             scoring = self._engine_of(shard.fence.config).scoring
-            for workspace_id in [key for key in changed if now - self._sent_at.get(key, -EVERY_S) >= EVERY_S]:
+            for workspace_id in [key for key in changed if now - self._sent_at.get(key, -every_s) >= every_s]:
                 changed.discard(workspace_id)
                 state = shard.get(workspace_id)
                 if state is not None:
@@ -84,4 +99,9 @@ class Snapshots:
             del self._unsent[partition]
         # What was sent longer ago needs no memory.
         if len(self._sent_at) > 10_000:  # noqa: PLR2004  # a sweep now and then, not at each barrier
-            self._sent_at = {key: at for key, at in self._sent_at.items() if now - at < EVERY_S}
+            self._sent_at = {key: at for key, at in self._sent_at.items() if now - at < BUSY_EVERY_S}
+
+    def _every_s(self, now: float) -> float:
+        (then, busy_then_s), busy_s = self._last, self._busy_s()
+        self._last = now, busy_s
+        return BUSY_EVERY_S if busy_s - busy_then_s > BUSY * (now - then) else EVERY_S

@@ -16,6 +16,7 @@ from confluent_kafka import KafkaException
 from signals.config import Clock, Config
 from streams.admin import require_topics
 from streams.app import Parts, build
+from streams.build import is_compiled
 from streams.config_source import ConfigSource
 from streams.config_watch import ConfigWatch
 from streams.configs import Configs, open_configs
@@ -99,7 +100,8 @@ async def _run(  # what `run_worker` has put together
     ticks = WallTicks(config, settings, sources) if config.clock is Clock.WALL else None
     file = _watch_config(configs, source) if ticks is not None else None
     spare_collections()
-    log.info("worker.started", prefix=config.prefix, config=configs.newest, clock=config.clock.value)
+    started = {"prefix": config.prefix, "config": configs.newest, "clock": config.clock.value}
+    log.info("worker.started", **started, compiled=is_compiled())
 
     crashed = loop.create_task(parts.app.wait_until_stopped())
     stopping = loop.create_task(stop.wait())

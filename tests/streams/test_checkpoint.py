@@ -148,7 +148,9 @@ def test_nothing_is_written_once_a_step_has_failed() -> None:
     assert run_one(is_ending=lambda: True) == []
 
 
-def moments_of_checkpoints(busy: float, *, idle_from: float = 99.0, until: float = 8.25) -> list[float]:
+def moments_of_checkpoints(
+    busy: float, *, idle_from: float = 99.0, until: float = 8.25, works_until: float = 99.0
+) -> list[float]:
     """When checkpoints were committed by a worker that is at work for a part of the time."""
 
     async def steps() -> list[float]:
@@ -161,7 +163,8 @@ def moments_of_checkpoints(busy: float, *, idle_from: float = 99.0, until: float
 
         checkpoint = Checkpoint(sender=outbox, tables={}, positions=dict, commit=commit)
         now = lambda: loop.time() - began  # noqa: E731
-        running = asyncio.ensure_future(checkpoint.run_every(1.0, lambda: now() >= idle_from, lambda: busy * now()))
+        work = lambda: busy * min(now(), works_until)  # noqa: E731
+        running = asyncio.ensure_future(checkpoint.run_every(1.0, lambda: now() >= idle_from, work))
         await asyncio.sleep(until)
         running.cancel()
         return done
@@ -175,6 +178,11 @@ def test_a_worker_with_time_to_spare_checkpoints_at_each_interval() -> None:
 
 def test_a_worker_that_is_busy_all_the_time_checkpoints_at_every_eighth() -> None:
     assert moments_of_checkpoints(0.7, until=16.5) == [8, 16]
+
+
+def test_a_worker_that_has_caught_up_checkpoints_at_once() -> None:
+    # The fifth of a second from 2.4 on is the first in which it is at work for no more than a half.
+    assert moments_of_checkpoints(1.0, works_until=2.5, until=3.25) == [2.6]
 
 
 def test_a_worker_that_is_idle_does_not_checkpoint() -> None:

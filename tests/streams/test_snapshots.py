@@ -32,7 +32,8 @@ class Worker:
         self.table.recovered.add(0)
         self.sent: list[tuple[str, str]] = []
         engines = Engines(Config())
-        self.snapshots = Snapshots(self.table, self, Topics("plg", 1), engines.of)
+        self.busy_s = 0.0
+        self.snapshots = Snapshots(self.table, self, Topics("plg", 1), engines.of, lambda: self.busy_s)
         self.table.on_restored = self.snapshots.note_restored
 
     def send(self, topic: str, partition: int, key: bytes | None, value: bytes | None) -> None:
@@ -70,6 +71,23 @@ def test_second_change_within_five_seconds_is_sent_when_they_are_over(clock: lis
     assert worker.sent == [("w", "Acme")]
 
     clock.append(105.0)
+    worker.checkpoint()
+
+    assert worker.sent == [("w", "Acme"), ("w", "Acme Inc")]
+
+
+@pytest.mark.parametrize(("busy_s", "sent"), [(3.0, 2), (3.1, 1)])
+def test_worker_that_is_busy_sends_a_second_change_later(clock: list[float], busy_s: float, sent: int) -> None:
+    worker = Worker()
+    worker.rename("w", "Acme", 1)
+    worker.checkpoint()
+    worker.rename("w", "Acme Inc", 2)
+    clock.append(105.0)
+    worker.busy_s = busy_s
+    worker.checkpoint()
+    assert len(worker.sent) == sent
+
+    clock.append(120.0)
     worker.checkpoint()
 
     assert worker.sent == [("w", "Acme"), ("w", "Acme Inc")]
