@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from signals.errors import BrokenLog
 from signals.shard import Coordinate, Fence, Shard
+from signals.units import DAY_MS
 
 
 class Timed(msgspec.Struct):
@@ -29,7 +30,8 @@ def sealed(at: int, due: int | None = None) -> bytes:
 
 
 KEYS = st.sampled_from(["a", "b", "c"])
-TIMES = st.integers(0, 12)
+# Three of them in a day.
+TIMES = st.integers(0, 12).map(lambda n: n * DAY_MS // 3)
 TOUCH = st.tuples(st.just("touch"), KEYS, st.none() | TIMES)
 RESTORE = st.tuples(st.just("restore"), KEYS, st.none() | TIMES)
 DUE = st.tuples(st.just("due"), st.just(""), TIMES)
