@@ -10,7 +10,7 @@ from signals.errors import BrokenLog
 from signals.shard import SEAL_BYTES
 
 # No msgpack begins with this byte, so no state does.
-_MARK = b"\xc1"
+_MARK = 0xC1
 _BODY = SEAL_BYTES + 2
 # What is shorter would become longer.
 _WORTH_BYTES = SEAL_BYTES + 64
@@ -49,13 +49,18 @@ class Packer:
         Raises:
             BrokenLog: The bytes are no stored state.
         """
+        if len(sealed) > SEAL_BYTES and sealed[SEAL_BYTES] == _MARK:
+            raise BrokenLog(
+                f"{len(sealed)} bytes of a changelog are no stored state: were they written by a newer version?"
+            )
         if len(sealed) < _WORTH_BYTES:
-            return sealed if sealed[SEAL_BYTES : SEAL_BYTES + 1] != _MARK else _refuse(sealed)
+            return sealed
         body = sealed[SEAL_BYTES:]
-        if body[:1] == _MARK:
-            _refuse(sealed)
         if self._samples is not None:
-            self._collect(body)
+            self._samples.append(body)
+            if len(self._samples) >= SAMPLES:
+                self._make_dictionary(self._samples)
+                self._samples = None
         if self._compress is None:
             return sealed
         self._packed += 1
@@ -66,25 +71,18 @@ class Packer:
 
     def unpack(self, kept: bytes) -> bytes:
         """What was given to `pack`."""
-        if kept[SEAL_BYTES : SEAL_BYTES + 1] != _MARK:
+        if len(kept) < _BODY or kept[SEAL_BYTES] != _MARK:
             return kept
         return kept[:SEAL_BYTES] + self._decompress[kept[SEAL_BYTES + 1]](kept[_BODY:])
 
-    def _collect(self, body: bytes) -> None:
-        samples = self._samples
-        if samples is None:
-            return
-        samples.append(body)
-        if len(samples) < SAMPLES:
-            return
-        self._samples = None
+    def _make_dictionary(self, samples: Sequence[bytes]) -> None:
         dictionary = _dictionary_of(samples)
         dictionary.precompute_compress(level=_LEVEL)
         # Neither number nor checksum: the mark tells the dictionary, and what is in memory does not spoil.
         compressor = zstandard.ZstdCompressor(
             level=_LEVEL, dict_data=dictionary, write_dict_id=False, write_checksum=False
         )
-        self._mark = _MARK + bytes([len(self._decompress)])
+        self._mark = bytes([_MARK, len(self._decompress)])
         self._decompress.append(zstandard.ZstdDecompressor(dict_data=dictionary).decompress)
         self._compress = compressor.compress
         self._again_at = AGAIN * max(self._packed, SAMPLES)
@@ -97,7 +95,3 @@ def _dictionary_of(samples: Sequence[bytes]) -> zstandard.ZstdCompressionDict:
         # They are all alike, and there is nothing to find out: the last of them say what it takes.
         text = b"".join(samples)[-_DICTIONARY_BYTES:]
         return zstandard.ZstdCompressionDict(text, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
-
-
-def _refuse(sealed: bytes) -> bytes:
-    raise BrokenLog(f"{len(sealed)} bytes of a changelog are no stored state: was it written by a newer version?")
