@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -191,6 +194,19 @@ def test_a_dirty_state_is_not_sealed_before_a_checkpoint_has_taken_it(monkeypatc
     assert here.dirty == {"a"}
     here.settle()
     assert here.dirty == set()
+
+
+def test_a_shard_that_moves_away_leaves_memory_at_once() -> None:
+    here = shard()
+    here.touch("a", Timed(due=1_000), 0)
+    seen = weakref.ref(here)
+    gc.disable()
+    try:
+        del here
+
+        assert seen() is None
+    finally:
+        gc.enable()
 
 
 SETTLE = st.tuples(st.just("settle"), st.just(""), st.none())
