@@ -2,7 +2,7 @@
 Compiles the steps in place, for images: `python deploy/compile_steps.py FOLDER`.
 
 FOLDER holds our packages. What each event goes through there becomes an extension module beside its source, which
-Python then takes instead of it: the same program at about a ninth less work (docs/adr/0018). It takes a C compiler,
+Python then takes instead of it: the same program at about a ninth less work (docs/adr/0020). It takes a C compiler,
 Python's headers and what `deploy/requirements-compile.txt` pins.
 
 A working copy is refused: what is edited there would be without effect.
@@ -23,7 +23,7 @@ from pathlib import Path
 MODULES = (
     *("user_step", "workspace_step", "steps", "usual", "user", "workspace", "telling", "judging", "score"),
     *("active_days", "core_use", "volume", "window", "fired", "measures", "bounds", "arming", "billing", "clock"),
-    *("policy", "waiting", "alerting", "case", "compiled", "codec", "shard", "moments"),
+    *("policy", "waiting", "alerting", "case", "compiled", "codec", "shard", "schedule", "moments"),
 )
 RULES = "rules"
 # Names stay dynamic, annotations stay notes, and functions look like functions: so far as a program can tell, nothing

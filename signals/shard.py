@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import heapq
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import msgspec
 
 from signals.errors import BrokenLog
+from signals.schedule import Schedule
 
 if TYPE_CHECKING:
     from signals.event import Tick
@@ -27,19 +28,38 @@ class State(Protocol):
     due: int | None
 
 
+class Packing(Protocol):
+    """What makes sealed states smaller while nobody uses them; `at` and `due` stay at their head."""
+
+    def pack(self, sealed: bytes) -> bytes:
+        """Make a sealed state smaller, where it is worth it."""
+
+    def unpack(self, kept: bytes) -> bytes:
+        """What was given to `pack`."""
+
+
+class _AsStored:
+    def pack(self, sealed: bytes) -> bytes:
+        return sealed
+
+    def unpack(self, kept: bytes) -> bytes:
+        return kept
+
+
+# No packing.
+AS_STORED: Packing = _AsStored()
+
 S = TypeVar("S", bound=State)
 
 
 # Every stored state begins with `at` and `due` (-1 for none): recovery compares and schedules without decoding.
 _SEAL = struct.Struct(">qq")
+SEAL_BYTES = _SEAL.size
 
 
 # So many states may be in use before those that are not are sealed again. Decoded, a state takes about three times the
-# memory of its bytes; decoding it takes 4 to 9 us, sealing it 1.
+# memory of its bytes; decoding it takes 4 to 20 us, sealing it 1, packing 3 to 11 more.
 WARM = 300
-
-# Entries of the heap that count no more are let stand until there are more of them than of those that do.
-_SPARE_ENTRIES = 1_000
 
 
 class Coordinate(msgspec.Struct, frozen=True, array_like=True, order=True):
@@ -107,9 +127,9 @@ def unsealed(sealed: bytes) -> tuple[int, bytes]:
     Raises:
         BrokenLog: The bytes are no stored state.
     """
-    if len(sealed) < _SEAL.size:
+    if len(sealed) < SEAL_BYTES:
         raise _too_short(sealed)
-    return int(_SEAL.unpack_from(sealed)[0]), sealed[_SEAL.size :]
+    return int(_SEAL.unpack_from(sealed)[0]), sealed[SEAL_BYTES:]
 
 
 def _too_short(sealed: bytes) -> BrokenLog:
@@ -123,21 +143,26 @@ class Shard(Generic[S]):
     Args:
         encode: Turns a state into bytes, at a checkpoint.
         decode: Turns the bytes of a recovered state into the state.
+        packing: Makes them smaller while they are not in use; by default they stay as they are stored.
     """
 
-    def __init__(self, encode: Callable[[S], bytes], decode: Callable[[bytes], S]) -> None:
+    def __init__(
+        self, encode: Callable[[S], bytes], decode: Callable[[bytes], S], packing: Packing = AS_STORED
+    ) -> None:
         self.fence = Fence()
         self.dirty: set[str] = set()
         self._encode = encode
         self._decode = decode
-        # Sealed bytes, or the state itself while it is in use: `get` tells one from the other.
+        self._packing = packing
+        # Sealed bytes, perhaps packed, or the state itself while it is in use: `get` tells one from the other.
         self.states: dict[str, S | bytes] = {}
         # The subjects in use since the last turn, and those of the turn before: whoever is in neither is sealed.
         self._warm: set[str] = set()
         self._cooling: set[str] = set()
-        # A heap of (due time, subject). Entries are never removed early; `_scheduled` tells which one still counts.
-        self._due: list[tuple[int, str]] = []
-        self._scheduled: dict[str, int] = {}
+        # Of the states alone: with a way back, a shard that moves away would stay until the collector comes.
+        self._schedule = Schedule(partial(_due_of, self.states))
+        # Have a subject taken by `due` at a time, and at no other.
+        self.schedule = self._schedule.add
 
     def __len__(self) -> int:
         return len(self.states)
@@ -150,7 +175,7 @@ class Shard(Generic[S]):
         state = self.states.get(key)
         if type(state) is not bytes:
             return state  # type: ignore[return-value]  # mypy does not narrow by `type`
-        decoded = self.states[key] = self._decode(state[_SEAL.size :])
+        decoded = self.states[key] = self._opened(state)
         self._warm.add(key)
         return decoded
 
@@ -169,16 +194,7 @@ class Shard(Generic[S]):
         A subject whose timer moved or went is left out. The caller fires all that is due of each subject taken and
         calls `touch`, which puts it back with its next timer.
         """
-        taken: list[tuple[int, str]] = []
-        while self._due and self._due[0][0] <= until:
-            when, key = heapq.heappop(self._due)
-            if self._scheduled.get(key) != when:
-                continue
-            del self._scheduled[key]
-            state = self.get(key)
-            if state is not None and state.due == when:
-                taken.append((when, key))
-        return taken
+        return self._schedule.take(until)
 
     def waiting(self) -> Iterator[tuple[int, str, S]]:
         """
@@ -187,11 +203,10 @@ class Shard(Generic[S]):
         Whoever changes a state calls `touch`. One that is not in use is decoded for the caller alone: at a change of
         the config they would all be in memory otherwise.
         """
-        for key, when in sorted(self._scheduled.items(), key=lambda one: (one[1], one[0])):
-            state = self.states[key]
-            due = _SEAL.unpack_from(state)[1] if isinstance(state, bytes) else state.due
-            if due == when:
-                yield when, key, self._decode(state[_SEAL.size :]) if isinstance(state, bytes) else state
+        for when, key in self._schedule.all():
+            if _due_of(self.states, key) == when:
+                state = self.states[key]
+                yield when, key, self._opened(state) if isinstance(state, bytes) else state
 
     def items(self, keys: Iterable[str]) -> Iterator[tuple[str, S]]:
         """The states of `keys`, decoded."""
@@ -204,7 +219,7 @@ class Shard(Generic[S]):
         """A state as it is stored: `at`, `due`, then its own bytes."""
         state = self.states[key]
         if isinstance(state, bytes):
-            return state
+            return self._packing.unpack(state)
         return _SEAL.pack(state.at, -1 if state.due is None else state.due) + self._encode(state)
 
     def settle(self) -> None:
@@ -217,7 +232,7 @@ class Shard(Generic[S]):
         self.dirty.clear()
         if len(self._warm) > WARM:
             for key in self._cooling - self._warm:
-                self.states[key] = self.sealed(key)
+                self.states[key] = self._packing.pack(self.sealed(key))
             self._cooling, self._warm = self._warm, set()
 
     def restore(self, key: str, sealed: bytes) -> None:
@@ -230,7 +245,7 @@ class Shard(Generic[S]):
         Raises:
             BrokenLog: The bytes are no stored state.
         """
-        if len(sealed) < _SEAL.size:
+        if len(sealed) < SEAL_BYTES:
             raise _too_short(sealed)
         at, due = _SEAL.unpack_from(sealed)
         here = self.states.get(key)
@@ -242,7 +257,7 @@ class Shard(Generic[S]):
             if at_here == at:
                 self.dirty.discard(key)
                 return
-        self.states[key] = sealed
+        self.states[key] = self._packing.pack(sealed)
         self.dirty.discard(key)
         if due >= 0:
             self.schedule(key, due)
@@ -265,14 +280,13 @@ class Shard(Generic[S]):
             self.fence = fence
         return fence.end
 
-    def schedule(self, key: str, due: int) -> None:
-        """Have a subject taken by `due` at a time, and at no other."""
-        if self._scheduled.get(key) == due:
-            return
-        self._scheduled[key] = due
-        if len(self._due) > 2 * len(self._scheduled) + _SPARE_ENTRIES:
-            # A subject whose timer moves at every event would fill the memory until all those times have come.
-            self._due = [(when, subject) for subject, when in self._scheduled.items()]
-            heapq.heapify(self._due)
-        else:
-            heapq.heappush(self._due, (due, key))
+    def _opened(self, kept: bytes) -> S:
+        return self._decode(self._packing.unpack(kept)[SEAL_BYTES:])
+
+
+def _due_of(states: Mapping[str, State | bytes], key: str) -> int | None:
+    state = states.get(key)
+    if state is None:
+        return None
+    # Sealed, -1 is none, which is no time.
+    return int(_SEAL.unpack_from(state)[1]) if isinstance(state, bytes) else state.due

@@ -12,6 +12,7 @@ from faust.types import TP, EventT
 from signals.errors import BrokenLog
 from signals.shard import Fence, Shard, State
 from streams.endings import fail_stop
+from streams.packing import Packer
 from streams.stored import FENCE as _FENCE
 from streams.stored import to_key as _to_key
 from streams.stored import to_subject as _to_subject
@@ -47,6 +48,7 @@ class StateTable(faust.Table[bytes, bytes], Generic[S]):
         super().__init__(app, key_type=bytes, value_type=bytes, **options)
         self._encode = encode
         self._decode = decode
+        self._packer = Packer()
         self.shards: dict[int, Shard[S]] = {}
         # Told of each state read back: partition, subject, and when it was written in Unix milliseconds.
         self.on_restored: Callable[[int, str, int], None] | None = None
@@ -65,7 +67,7 @@ class StateTable(faust.Table[bytes, bytes], Generic[S]):
         """The states of a partition; made when first asked for."""
         shard = self.shards.get(partition)
         if shard is None:
-            shard = self.shards[partition] = Shard(self._encode, self._decode)
+            shard = self.shards[partition] = Shard(self._encode, self._decode, self._packer)
         return shard
 
     # -- recovery, called by Faust

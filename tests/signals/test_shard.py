@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -9,6 +12,7 @@ from hypothesis import strategies as st
 
 from signals.errors import BrokenLog
 from signals.shard import Coordinate, Fence, Shard
+from signals.units import DAY_MS
 
 
 class Timed(msgspec.Struct):
@@ -29,7 +33,8 @@ def sealed(at: int, due: int | None = None) -> bytes:
 
 
 KEYS = st.sampled_from(["a", "b", "c"])
-TIMES = st.integers(0, 12)
+# Three of them in a day.
+TIMES = st.integers(0, 12).map(lambda n: n * DAY_MS // 3)
 TOUCH = st.tuples(st.just("touch"), KEYS, st.none() | TIMES)
 RESTORE = st.tuples(st.just("restore"), KEYS, st.none() | TIMES)
 DUE = st.tuples(st.just("due"), st.just(""), TIMES)
@@ -189,6 +194,19 @@ def test_a_dirty_state_is_not_sealed_before_a_checkpoint_has_taken_it(monkeypatc
     assert here.dirty == {"a"}
     here.settle()
     assert here.dirty == set()
+
+
+def test_a_shard_that_moves_away_leaves_memory_at_once() -> None:
+    here = shard()
+    here.touch("a", Timed(due=1_000), 0)
+    seen = weakref.ref(here)
+    gc.disable()
+    try:
+        del here
+
+        assert seen() is None
+    finally:
+        gc.enable()
 
 
 SETTLE = st.tuples(st.just("settle"), st.just(""), st.none())

@@ -25,6 +25,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from sinks.base import Delivery
 from sinks.redis import RedisSink
+from streams import packing
 from tests.oracle import alert_state
 from tests.servers import find_redis
 from tests.streams import stock_idiom
@@ -104,7 +105,8 @@ def _silent(_logger: object, _method: str, _event: dict[str, object]) -> dict[st
 def explore(kind: str, runs: Sequence[Run], redis_url: str, on_run: Callable[[], object] = lambda: None) -> Tally:
     """Carry runs out on all cores, deliver the alerts of each to a real Redis, and count."""
     tally = Tally(kind)
-    with ProcessPoolExecutor(_processes(), mp_context=get_context("spawn")) as pool, _Redis(redis_url) as sink:
+    context = get_context("spawn")
+    with ProcessPoolExecutor(_processes(), context, _pack_at_once) as pool, _Redis(redis_url) as sink:
         for outcomes in pool.map(carry_out, runs):
             for run, outcome in outcomes:
                 tally.points.add(run[1:3])
@@ -117,6 +119,11 @@ def explore(kind: str, runs: Sequence[Run], redis_url: str, on_run: Callable[[],
                 tally.missing += missing
             on_run()
     return tally
+
+
+def _pack_at_once() -> None:
+    # As in conftest.py, which another process does not know.
+    packing.SAMPLES = 4
 
 
 def _processes() -> int:
