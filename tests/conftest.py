@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.servers import KafkaServer, RedisServer
 
 _MARKERS = (
-    "river: needs a Kafka or a Redis; `make check` leaves it out. Set by itself on a test that uses their fixtures.",
+    "river: needs a Kafka or a Redis, or takes seconds; `make check` leaves it out. Set by itself with their fixtures.",
     "apache_kafka: needs what only Apache Kafka does; skipped, and said so, on the embedded broker.",
 )
 _SERVER_FIXTURES = {"kafka", "redis_server", "own_redis", "locked_kafka", "locked_redis"}

@@ -26,6 +26,7 @@ DOWN = Fault("down", status=503, body="upstream connect error")
 FINE = Fault("fine", accepts=True)
 
 
+@pytest.mark.river
 @pytest.mark.parametrize(("options", "channel"), [(bot(), CHANNEL), (webhook(), "hook")], ids=["bot token", "webhook"])
 def test_backlog_of_six_hours_is_posted_once_in_order_at_the_pace_and_in_little_memory(
     options: SlackOptions, channel: str, report: Callable[[str], None], monkeypatch: pytest.MonkeyPatch

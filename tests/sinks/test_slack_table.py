@@ -59,6 +59,7 @@ def webhook_faults() -> list[Fault]:
     return [*PASSING_FAULTS, *(Fault(code, status=403, body=code) for code in codes)]
 
 
+@pytest.mark.river
 @pytest.mark.parametrize(
     ("way", "options", "faults"),
     [("bot token", bot, bot_faults()), ("webhook", webhook, webhook_faults())],

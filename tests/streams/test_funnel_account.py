@@ -29,6 +29,10 @@ class Told(NamedTuple):
     now: int
 
 
+# Two months of a simulated product are made for it.
+pytestmark = pytest.mark.river
+
+
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     folder = tmp_path_factory.mktemp("account")

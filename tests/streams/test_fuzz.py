@@ -181,6 +181,7 @@ def crashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return reasons
 
 
+@pytest.mark.river
 def test_ten_thousand_spoilt_records_among_good_ones_are_all_filed_rightly_and_nothing_ends(
     crashes: list[str], report: Callable[[str], None]
 ) -> None:
