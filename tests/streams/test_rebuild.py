@@ -313,9 +313,10 @@ def test_redis_that_is_away_for_a_moment_is_waited_for(
             client.config_set("maxmemory", "0")
             passes(0)
 
-        monkeypatch.setattr("streams.rebuilding.time.sleep", sleep)
-
-        ran = stage.rebuild(url=own_redis.url)
+        # There is only one `time`: whoever stops that Redis waits for its end by it.
+        with monkeypatch.context() as patch:
+            patch.setattr("streams.rebuilding.time.sleep", sleep)
+            ran = stage.rebuild(url=own_redis.url)
 
         assert (
             damage(
