@@ -415,7 +415,9 @@ def test_ctrl_c_ends_all_and_leaves_no_half_file(
         # Both hold standard output: it ends when both are gone.
         said, errors = process.communicate(timeout=60)
 
-    assert (process.returncode, said, errors) == (130, b"", b"")
+    # Where a module was just being imported, Python ends itself by the signal instead: 130 to a shell, too.
+    assert process.returncode in {130, -signal.SIGINT}
+    assert (said, errors) == (b"", b"")
     assert not list(tmp_path.glob("out*"))
 
 
