@@ -2,7 +2,7 @@
 Compiles the steps in place, for images: `python deploy/compile_steps.py FOLDER`.
 
 FOLDER holds our packages. What each event goes through there becomes an extension module beside its source, which
-Python then takes instead of it: the same program at about a ninth less work (docs/adr/0020). It takes a C compiler,
+Python then takes instead of it: the same program at about a sixth less work (docs/adr/0020). It takes a C compiler,
 Python's headers and what `deploy/requirements-compile.txt` pins.
 
 A working copy is refused: what is edited there would be without effect.

@@ -15,7 +15,7 @@ from streams.outbox import Epoch
 
 # A worker is busy when it is at work on records for more than this part of the time; it then lets so many intervals
 # pass between two checkpoints, and is looked at so often in each: what it has caught up with is committed at once.
-_BUSY = 0.6
+BUSY = 0.6
 _BUSY_INTERVALS = 8
 _LOOKS = 5
 # Times added up fall short of their sum by rounding.
@@ -140,7 +140,7 @@ class Checkpoint:
             if is_idle():
                 continue
             put_off_s += pause_s
-            if put_off_s < (_BUSY_INTERVALS - _ROUNDED) * interval_s and worked_s - before_s > _BUSY * pause_s:
+            if put_off_s < (_BUSY_INTERVALS - _ROUNDED) * interval_s and worked_s - before_s > BUSY * pause_s:
                 continue
             put_off_s = 0.0
             await self.run()

@@ -10,13 +10,13 @@ from typing import Protocol
 from signals.compiled import Engine
 from signals.snapshot import snapshot_json
 from signals.workspace import WorkspaceState
+from streams.checkpoint import BUSY
 from streams.tables import StateTable
 from streams.topics import Topics
 
 EVERY_S = 5.0
-# The same of a worker that is at work for more than this part of its time: to catch up matters more than a view that is
-# old in any case.
-BUSY, BUSY_EVERY_S = 0.6, 20.0
+# The same of a worker that is busy: to catch up matters more than a view that is old in any case.
+BUSY_EVERY_S = 20.0
 # A worker that dies has sent the snapshot of every state but those written within the last `BUSY_EVERY_S`, counted from
 # the last write; between a barrier and its writes lie at most the 30 s that a send may take.
 UNSENT_S = BUSY_EVERY_S + 30.0
