@@ -38,7 +38,7 @@ class LagReader:
 
     def lag(self) -> dict[str, int]:
         """Records not yet committed past, by topic."""
-        return {topic: end - done for topic, (done, end) in self._read().items()}
+        return {topic: behind(done, end) for topic, (done, end) in self._read().items()}
 
     def read_into(self, shown: Shown) -> None:
         """Refresh what a person looks at."""
@@ -49,7 +49,7 @@ class LagReader:
             shown.per_s = max(0.0, (applied - self._before[1]) / (now - self._before[0]))
         self._before = (now, applied)
         shown.applied = applied
-        shown.lag = sum(end - done for done, end in read.values())
+        shown.lag = sum(behind(done, end) for done, end in read.values())
 
     def _read(self) -> dict[str, tuple[int, int]]:
         read = {}
@@ -70,3 +70,13 @@ class LagReader:
             # This client may remember for ever that a topic made a moment ago had no leader yet.
             self._admin = AdminClient(self._options)
             return sum(self._consumer.get_watermark_offsets(place, timeout=self._timeout_s)[1] for place in places)
+
+
+def behind(done: int, end: int) -> int:
+    """
+    How many records are left.
+
+    The embedded broker tells the end of a partition as one after the first record of its last batch: who has read all
+    of that is past it.
+    """
+    return max(0, end - done)
